@@ -1,0 +1,122 @@
+//! Audit events: who did what to which things, from where, and how it ended.
+//!
+//! Never part of one: passwords, tokens, their hashes or lengths, request bodies, query strings, database details.
+
+use super::{
+    id::{EventId, RequestId, ScopeId, TokenId},
+    permission::{Action, Permit, RequestContext},
+    scope::{Scope, ScopeRecord},
+    source::{Clock, Random},
+    timestamp::Timestamp,
+};
+use std::net::IpAddr;
+use uuid::Uuid;
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Success,
+    /// The policy said no.
+    Denied,
+}
+
+impl Outcome {
+    /// The outcome's name on the wire and in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// What an event says, before it is stored. It cannot be changed afterwards.
+#[derive(Debug, Clone)]
+pub struct AuditEvent {
+    /// Names it.
+    pub id: EventId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The request that it happened in; the process itself gives itself one at its start.
+    pub request_id: RequestId,
+    /// The name of the token that was used, or `regcred` for the process itself.
+    pub principal: String,
+    /// That token's identifier.
+    pub token_id: Option<TokenId>,
+    /// The scope by its name at the time.
+    pub scope: Scope,
+    /// The organization that it happened in.
+    pub organization_id: Option<ScopeId>,
+    /// The project that it happened in.
+    pub project_id: Option<ScopeId>,
+    /// What was done.
+    pub operation: Action,
+    /// The things that it was done to, or that were handed out.
+    pub objects: Vec<Uuid>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where the request came from.
+    pub address: Option<IpAddr>,
+}
+
+impl AuditEvent {
+    /// The event of a permitted action. `place` is the scope as it was found, unless it is the deployment.
+    pub fn success(
+        clock: &dyn Clock,
+        random: &dyn Random,
+        permit: &Permit,
+        place: Option<&ScopeRecord>,
+        objects: Vec<Uuid>,
+    ) -> Self {
+        let caller = permit.caller();
+        Self {
+            id: EventId::new(clock, random),
+            at: clock.now(),
+            request_id: caller.request.request_id,
+            principal: caller.token_name.to_string(),
+            token_id: Some(caller.token_id),
+            scope: permit.scope().clone(),
+            organization_id: place.map(ScopeRecord::organization_id),
+            project_id: place.filter(|place| place.parent_id.is_some()).map(|place| place.id),
+            operation: permit.action(),
+            objects,
+            outcome: Outcome::Success,
+            address: caller.request.address,
+        }
+    }
+
+    /// The event of something that the process itself did.
+    pub fn by_regcred(
+        clock: &dyn Clock,
+        random: &dyn Random,
+        request: RequestContext,
+        operation: Action,
+        objects: Vec<Uuid>,
+    ) -> Self {
+        Self {
+            id: EventId::new(clock, random),
+            at: clock.now(),
+            request_id: request.request_id,
+            principal: "regcred".to_owned(),
+            token_id: None,
+            scope: Scope::Deployment,
+            organization_id: None,
+            project_id: None,
+            operation,
+            objects,
+            outcome: Outcome::Success,
+            address: request.address,
+        }
+    }
+}
+
+/// An event as it is read back.
+#[derive(Debug, Clone)]
+pub struct RecordedEvent {
+    /// Its place in the log: later events have larger ones.
+    pub sequence: i64,
+    /// What it says.
+    pub event: AuditEvent,
+}

@@ -1,0 +1,216 @@
+//! A login for a container registry, without its password.
+
+use super::{
+    id::CredentialId,
+    kind::RegistryKind,
+    scope::Scope,
+    secret::Password,
+    server::{ImagePrefix, RegistryServer},
+    text::{Invalid, text_type},
+    timestamp::Timestamp,
+};
+
+text_type! {
+    /// The user name of a login: 1 to 255 bytes, no control characters, and no `:`, which would end it in the base64
+    /// pair that registries are sent (RFC 7617 section 2).
+    Username, username
+}
+
+text_type! {
+    /// The e-mail address of a login: 3 to 254 bytes with an `@` inside, no white space or control characters. Registries
+    /// ignore it; it is listed, and handed out when set, for tools that still want the field.
+    Email, email
+}
+
+fn username(text: &str) -> Result<String, Invalid> {
+    if text.is_empty() || text.len() > 255 {
+        return Err(Invalid("must be 1 to 255 bytes"));
+    }
+    if text.contains(':') {
+        return Err(Invalid("must not contain ':', which separates user name and password in a registry login"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Invalid("must not contain control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn email(text: &str) -> Result<String, Invalid> {
+    let form = text.rsplit_once('@').is_some_and(|(local, host)| !local.is_empty() && !host.is_empty());
+    if form && text.len() <= 254 && !text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        Ok(text.to_owned())
+    } else {
+        Err(Invalid("must be an e-mail address of at most 254 bytes"))
+    }
+}
+
+/// A credential as everybody who may see it sees it: the password is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Stays the same over every change.
+    pub id: CredentialId,
+    /// The scope that it belongs to, which may be the organization of the project it is listed for.
+    pub scope: Scope,
+    /// The registry, in normal form. At most one credential of a scope has the same.
+    pub server: RegistryServer,
+    /// What sort of registry it is.
+    pub kind: RegistryKind,
+    /// The user name, if the registry wants one.
+    pub username: Option<Username>,
+    /// The e-mail address, if one was given.
+    pub email: Option<Email>,
+    /// Narrows the images that this login is offered for.
+    pub image_prefix: Option<ImagePrefix>,
+    /// From then on it is handed out no more.
+    pub expires_at: Option<Timestamp>,
+    /// While false it is handed out no more.
+    pub enabled: bool,
+    /// Counts passwords, from 1: each new password is one more.
+    pub version: u32,
+    /// Counts changes of any kind, from 1. What `ETag` and `If-Match` compare.
+    pub revision: u32,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When anything about it was changed last.
+    pub updated_at: Timestamp,
+    /// When its password was set last.
+    pub rotated_at: Timestamp,
+    /// When it was handed out last, to within a minute; none if never.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl Credential {
+    /// Whether it may be handed out at that time, and if not, why.
+    #[must_use]
+    pub fn availability(&self, now: Timestamp) -> Availability {
+        if !self.enabled {
+            Availability::Disabled
+        } else if self.expires_at.is_some_and(|end| end <= now) {
+            Availability::Expired
+        } else {
+            Availability::Available
+        }
+    }
+}
+
+/// Whether a credential may be handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// It may.
+    Available,
+    /// Somebody switched it off.
+    Disabled,
+    /// Its time is over.
+    Expired,
+}
+
+/// What it takes to add a credential.
+#[derive(Debug)]
+pub struct NewCredential {
+    /// The registry.
+    pub server: RegistryServer,
+    /// The kind as its owner states it; must agree with what the server shows.
+    pub kind: Option<RegistryKind>,
+    /// The user name.
+    pub username: Option<Username>,
+    /// The e-mail address.
+    pub email: Option<Email>,
+    /// Narrows the images; must lie on the same server.
+    pub image_prefix: Option<ImagePrefix>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it may be handed out.
+    pub enabled: bool,
+    /// The secret.
+    pub password: Password,
+}
+
+/// A change of a credential (RFC 7396): `None` keeps a member, `Some(None)` clears it.
+#[derive(Debug, Default)]
+pub struct CredentialPatch {
+    /// Another server; needs the password again.
+    pub server: Option<RegistryServer>,
+    /// Another kind.
+    pub kind: Option<RegistryKind>,
+    /// Another user name; needs the password again.
+    pub username: Option<Option<Username>>,
+    /// Another e-mail address.
+    pub email: Option<Option<Email>>,
+    /// Another prefix.
+    pub image_prefix: Option<Option<ImagePrefix>>,
+    /// Another end.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// Switches it on or off.
+    pub enabled: Option<bool>,
+    /// A new password. Absent keeps the one that is stored.
+    pub password: Option<Password>,
+}
+
+/// Why a credential cannot be as its owner wants it, although each part alone is well formed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Contradiction {
+    /// The stated kind is not what the server shows.
+    #[error("kind does not agree with server")]
+    Kind,
+    /// The image prefix names images that are not on the server.
+    #[error("image_prefix does not lie on server")]
+    ImagePrefix,
+    /// Server or user name would change while the password stays.
+    #[error("changing server or username needs the password again")]
+    PasswordNeeded,
+}
+
+impl NewCredential {
+    /// The kind that the new credential gets.
+    ///
+    /// # Errors
+    /// The parts contradict each other.
+    pub fn check(&self) -> Result<RegistryKind, Contradiction> {
+        check(&self.server, self.kind, self.image_prefix.as_ref())
+    }
+}
+
+impl CredentialPatch {
+    /// The credential as it is after this change at that time; equal to the one given if nothing changes.
+    ///
+    /// A stored password stays bound to the server and user name it was given for, so that nobody who cannot read it can
+    /// send it to a host of his own.
+    ///
+    /// # Errors
+    /// The parts contradict each other, or the password would have to be given again.
+    pub fn apply(&self, old: &Credential, now: Timestamp) -> Result<Credential, Contradiction> {
+        let server = self.server.clone().unwrap_or_else(|| old.server.clone());
+        let username = self.username.clone().unwrap_or_else(|| old.username.clone());
+        if self.password.is_none() && (server != old.server || username != old.username) {
+            return Err(Contradiction::PasswordNeeded);
+        }
+        let stated_kind = self.kind.or_else(|| (server == old.server).then_some(old.kind));
+        let image_prefix = self.image_prefix.clone().unwrap_or_else(|| old.image_prefix.clone());
+        let kind = check(&server, stated_kind, image_prefix.as_ref())?;
+        let rotated = self.password.is_some();
+        let new = Credential {
+            server,
+            kind,
+            username,
+            image_prefix,
+            email: self.email.clone().unwrap_or_else(|| old.email.clone()),
+            expires_at: self.expires_at.unwrap_or(old.expires_at),
+            enabled: self.enabled.unwrap_or(old.enabled),
+            version: old.version + u32::from(rotated),
+            rotated_at: if rotated { now } else { old.rotated_at },
+            ..old.clone()
+        };
+        Ok(if new == *old { new } else { Credential { revision: old.revision + 1, updated_at: now, ..new } })
+    }
+}
+
+fn check(
+    server: &RegistryServer,
+    kind: Option<RegistryKind>,
+    prefix: Option<&ImagePrefix>,
+) -> Result<RegistryKind, Contradiction> {
+    if prefix.is_some_and(|prefix| !prefix.lies_on(server)) {
+        return Err(Contradiction::ImagePrefix);
+    }
+    RegistryKind::agree(kind, server).ok_or(Contradiction::Kind)
+}

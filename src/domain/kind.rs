@@ -1,0 +1,11 @@
+//! Stub.
+use super::server::RegistryServer;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryKind {
+    Generic,
+}
+impl RegistryKind {
+    pub fn agree(stated: Option<Self>, _server: &RegistryServer) -> Option<Self> {
+        stated.or(Some(Self::Generic))
+    }
+}

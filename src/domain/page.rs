@@ -1,0 +1,127 @@
+//! Lists come in pages: a limit, a cursor to go on from, and the next cursor.
+
+use super::text::Invalid;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::str::FromStr;
+
+/// How many items a page may hold: 1 to 500, 100 unless told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "u32")]
+pub struct Limit(u32);
+
+impl Limit {
+    /// The limit as the store wants it: with room for the one item that tells whether a page follows.
+    #[must_use]
+    pub fn with_one_more(self) -> i64 {
+        i64::from(self.0) + 1
+    }
+
+    fn as_usize(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl TryFrom<u32> for Limit {
+    type Error = Invalid;
+
+    fn try_from(limit: u32) -> Result<Self, Invalid> {
+        if (1..=500).contains(&limit) { Ok(Self(limit)) } else { Err(Invalid("must be between 1 and 500")) }
+    }
+}
+
+/// Where a list goes on. Its text is opaque to callers: base64url of the last item's sort key.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct Cursor(String);
+
+impl Cursor {
+    /// The cursor behind an item with this sort key.
+    pub fn after(key: &impl ToString) -> Self {
+        Self(key.to_string())
+    }
+
+    /// The sort key of the item that the last page ended with.
+    ///
+    /// # Errors
+    /// The cursor is another list's, or somebody made it up.
+    pub fn key<K: FromStr>(&self) -> Result<K, Invalid> {
+        self.0.parse().map_err(|_| Self::INVALID)
+    }
+
+    /// The opaque text.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode(&self.0)
+    }
+
+    const INVALID: Invalid = Invalid("must be a next_cursor of the same list");
+}
+
+impl TryFrom<String> for Cursor {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Self::INVALID)?;
+        String::from_utf8(bytes).map(Self).map_err(|_| Self::INVALID)
+    }
+}
+
+/// What part of a list is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct PageRequest {
+    /// How many items at most.
+    pub limit: Limit,
+    /// Where to go on; the beginning if absent.
+    pub cursor: Option<Cursor>,
+}
+
+impl PageRequest {
+    /// The sort key to go on behind, if this is not the first page.
+    ///
+    /// # Errors
+    /// The cursor does not belong to this list.
+    pub fn after<K: FromStr>(&self) -> Result<Option<K>, Invalid> {
+        self.cursor.as_ref().map(Cursor::key).transpose()
+    }
+}
+
+/// A part of a list.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// Where the next page begins; none behind the last item.
+    pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of what the store answered to [`Limit::with_one_more`].
+    pub fn cut<K: ToString>(mut items: Vec<T>, limit: Limit, key: impl Fn(&T) -> K) -> Self {
+        let more = items.len() > limit.as_usize();
+        items.truncate(limit.as_usize());
+        let next = if more { items.last().map(|last| Cursor::after(&key(last))) } else { None };
+        Self { items, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_knows_whether_another_follows() {
+        let limit = Limit::try_from(2).unwrap();
+        let page = Page::cut(vec![1, 2, 3], limit, |n| *n);
+        assert_eq!(page.items, [1, 2]);
+        let next = Cursor::try_from(page.next.unwrap().encode()).unwrap();
+        assert_eq!(next.key::<i32>(), Ok(2));
+        assert!(Page::cut(vec![3], limit, |n| *n).next.is_none());
+        assert!(next.key::<super::super::id::TokenId>().is_err());
+    }
+}

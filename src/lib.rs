@@ -1,0 +1,5 @@
+//! regcred keeps the container-registry credentials of a platform's projects, encrypted, and hands deployers the pull
+//! secrets they need.
+
+pub mod crypto;
+pub mod domain;
