@@ -1,6 +1,7 @@
 //! Stub.
 use super::server::RegistryServer;
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RegistryKind {
     Generic,
 }

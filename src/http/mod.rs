@@ -1,0 +1,3 @@
+//! The REST API. Being built.
+
+pub mod wire;

@@ -1,0 +1,411 @@
+//! The shapes that cross the wire: JSON in `snake_case`, times in RFC 3339 UTC with microseconds.
+//!
+//! Requests refuse members they do not know, so that a misspelt `expires_at` is not silently lost; answers are read
+//! with tolerance, so that an older client lives with a newer server. The typed client reads the same answer types that
+//! the server writes, and neither can drift from the other. Requests hold domain types: what is malformed ends here.
+
+use crate::domain::{
+    credential::{CredentialPatch, Email, NewCredential, Username},
+    kind::RegistryKind,
+    permission::Role,
+    secret::Password,
+    server::{ImagePrefix, RegistryServer},
+    timestamp::Timestamp,
+    token::{Lifetime, NewToken, TokenName, TokenText},
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// A credential to add.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialCreate {
+    /// The registry as people have it: `ghcr.io`, `https://index.docker.io/v1/`, `quay.io/acme`, `[::1]:5000`.
+    #[schema(value_type = String, examples("ghcr.io/acme"))]
+    pub server: RegistryServer,
+    /// The sort of registry; inferred from the server if absent.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, examples("github"))]
+    pub kind: Option<RegistryKind>,
+    /// 1 to 255 bytes, without `:`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, examples("bot"))]
+    pub username: Option<Username>,
+    /// An e-mail address of at most 254 bytes.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, examples("ops@acme.example"))]
+    pub email: Option<Email>,
+    /// Offers the login only for images below this repository path.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, examples("ghcr.io/acme/shop"))]
+    pub image_prefix: Option<ImagePrefix>,
+    /// From then on the login is handed out no more.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime, examples("2027-01-01T00:00:00Z"))]
+    pub expires_at: Option<Timestamp>,
+    /// Whether it may be handed out.
+    #[serde(default = "enabled_unless_told")]
+    #[schema(default = true)]
+    pub enabled: bool,
+    /// The password, token or key file: 1 to 16,384 bytes, kept as they are. Never part of an answer.
+    #[schema(value_type = String, format = Password, write_only, examples("correct horse battery staple"))]
+    pub password: Password,
+}
+
+fn enabled_unless_told() -> bool {
+    true
+}
+
+impl From<CredentialCreate> for NewCredential {
+    fn from(request: CredentialCreate) -> Self {
+        let CredentialCreate { server, kind, username, email, image_prefix, expires_at, enabled, password } = request;
+        Self { server, kind, username, email, image_prefix, expires_at, enabled, password }
+    }
+}
+
+/// A change of a credential: a JSON merge patch (RFC 7396). What is absent stays; `null` clears what may be absent.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialUpdate {
+    /// Another server; needs the password again.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub server: Option<RegistryServer>,
+    /// Another kind.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub kind: Option<RegistryKind>,
+    /// Another user name; needs the password again.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub username: Option<Option<Username>>,
+    /// Another e-mail address.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub email: Option<Option<Email>>,
+    /// Another prefix.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub image_prefix: Option<Option<ImagePrefix>>,
+    /// Another end.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Option<Timestamp>>,
+    /// Switches it on or off.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    pub enabled: Option<bool>,
+    /// A new password; absent keeps the stored one.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, format = Password, write_only, nullable = false)]
+    pub password: Option<Password>,
+}
+
+/// Tells "absent" from "null": a member that is there is read as its own type, which may or may not know `null`.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl From<CredentialUpdate> for CredentialPatch {
+    fn from(request: CredentialUpdate) -> Self {
+        let CredentialUpdate { server, kind, username, email, image_prefix, expires_at, enabled, password } = request;
+        Self { server, kind, username, email, image_prefix, expires_at, enabled, password }
+    }
+}
+
+/// A token to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenCreate {
+    /// What people will call it: 1 to 100 bytes.
+    #[schema(value_type = String, examples("argo"))]
+    pub name: TokenName,
+    /// What it is for.
+    #[schema(value_type = String, examples("deployer"))]
+    pub role: Role,
+    /// How long it is good: 1 to 3,650 days.
+    #[serde(default)]
+    #[schema(value_type = u32, default = 90, minimum = 1, maximum = 3650)]
+    pub expires_in_days: Lifetime,
+}
+
+impl From<TokenCreate> for NewToken {
+    fn from(request: TokenCreate) -> Self {
+        Self { name: request.name, role: request.role, lifetime: request.expires_in_days }
+    }
+}
+
+/// An organization.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Organization {
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// A project.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Project {
+    /// Its own name.
+    pub name: String,
+    /// The organization that it belongs to.
+    pub organization: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// A credential, without its password.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Credential {
+    /// Stays the same over every change.
+    pub id: Uuid,
+    /// The scope that it belongs to: `organizations/acme` or `organizations/acme/projects/shop`.
+    pub scope: String,
+    /// Whether it comes from the organization of the project that was asked about; then it is read-only here.
+    pub inherited: bool,
+    /// The registry in normal form: `host[:port][/path]`.
+    pub server: String,
+    /// The sort of registry.
+    pub kind: String,
+    /// The user name.
+    pub username: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// Offers the login only for images below this repository path.
+    pub image_prefix: Option<String>,
+    /// Whether it may be handed out.
+    pub enabled: bool,
+    /// Counts passwords, from 1.
+    pub version: u32,
+    /// From then on the login is handed out no more.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// When it was added.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When anything about it was changed last.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+    /// When its password was set last.
+    #[schema(value_type = String, format = DateTime)]
+    pub rotated_at: Timestamp,
+    /// When it was handed out last, to within a minute; `null` if never.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_used_at: Option<Timestamp>,
+    /// The result of the last verification; `null` if there was none.
+    pub last_check: Option<LastCheck>,
+}
+
+/// What the registry said when the login was last tried.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LastCheck {
+    /// The stage that failed, or `ok`.
+    pub result: String,
+    /// When it was tried.
+    #[schema(value_type = String, format = DateTime)]
+    pub checked_at: Timestamp,
+}
+
+/// A token, without its text.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Token {
+    /// Names it.
+    pub id: Uuid,
+    /// What people call it.
+    pub name: String,
+    /// What it is for.
+    #[schema(value_type = String, examples("deployer"))]
+    pub role: Role,
+    /// Where it is good: `deployment`, `organizations/acme` or `organizations/acme/projects/shop`.
+    pub scope: String,
+    /// Until when it is good.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// What an audit event says.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AuditEvent {
+    /// Names it.
+    pub id: Uuid,
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The request that it happened in.
+    pub request_id: Uuid,
+    /// The name of the token that was used, or `regcred` for the service itself.
+    pub principal: String,
+    /// That token's identifier.
+    pub token_id: Option<Uuid>,
+    /// The scope that it happened in, by its name at the time.
+    pub scope: String,
+    /// What was done, such as `credential.create` or `pull_secret.get`.
+    pub operation: String,
+    /// The things that it was done to, or that were handed out.
+    pub object_ids: Vec<Uuid>,
+    /// `success` or `denied`.
+    pub outcome: String,
+    /// Where the request came from.
+    pub address: Option<String>,
+}
+
+/// A token that was just made: the only answer that holds a token's text.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct TokenCreated {
+    /// Names it.
+    pub id: Uuid,
+    /// The text to present as `Authorization: Bearer`. It cannot be shown again.
+    #[serde(serialize_with = "expose_once", deserialize_with = "take_over")]
+    #[schema(value_type = String, examples("rgc_4mZ..."))]
+    pub token: TokenText,
+    /// What people call it.
+    pub name: String,
+    /// What it is for.
+    #[schema(value_type = String, examples("deployer"))]
+    pub role: Role,
+    /// Where it is good.
+    pub scope: String,
+    /// Until when it is good.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+}
+
+fn expose_once<S: Serializer>(token: &TokenText, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(token.expose())
+}
+
+fn take_over<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TokenText, D::Error> {
+    let text = Zeroizing::new(String::deserialize(deserializer)?);
+    TokenText::parse(&text).map_err(serde::de::Error::custom)
+}
+
+/// Why a request was refused (RFC 9457). No member ever repeats what the caller sent.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// A stable name of the sort of problem: `urn:regcred:problem:not-found`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The same for people.
+    pub title: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// What was wrong this time, and what to do.
+    pub detail: String,
+    /// The request, as the service's log and audit events name it.
+    pub request_id: Option<Uuid>,
+    /// What was wrong with which part of the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub errors: Vec<FieldProblem>,
+    /// With `credential-exists`: the credential that the server already has in this scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing_id: Option<Uuid>,
+}
+
+/// What was wrong with one part of a request.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FieldProblem {
+    /// Where: a JSON pointer into the body (RFC 6901), or the name of a parameter.
+    pub pointer: String,
+    /// The rule that was broken.
+    pub detail: String,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Whoami {
+    /// The token's identifier.
+    pub token_id: Uuid,
+    /// The token's name.
+    pub name: String,
+    /// What it is for.
+    #[schema(value_type = String)]
+    pub role: Role,
+    /// Where it is good.
+    pub scope: String,
+}
+
+/// A master key: its name and state, never the key.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MasterKey {
+    /// Names it.
+    pub id: Uuid,
+    /// `active` (wraps and unwraps), `standby` (unwraps only) or `retired` (gone for ever).
+    pub state: String,
+    /// Whether the process that answers holds it.
+    pub loaded: bool,
+    /// How many data keys are wrapped under it.
+    pub data_keys: u64,
+    /// When it was first seen.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// What a rewrapping did.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Rewrapped {
+    /// How many data keys were wrapped anew.
+    pub rewrapped: u64,
+}
+
+/// What all pages have in common.
+pub trait PageOf: serde::de::DeserializeOwned {
+    /// What the page is a list of.
+    type Item;
+
+    /// The items, the cursor of the next page, and how many items could not be read.
+    fn into_parts(self) -> (Vec<Self::Item>, Option<String>, u64);
+}
+
+macro_rules! pages {
+    ($($(#[$doc:meta])* $name:ident of $item:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+        pub struct $name {
+            /// The items, in the list's order.
+            pub items: Vec<$item>,
+            /// Give it as `cursor` to get the next page; `null` behind the last item.
+            pub next_cursor: Option<String>,
+            /// How many items of this page could not be read; the service's log names them. Absent if none.
+            #[serde(default, skip_serializing_if = "is_zero")]
+            #[schema(required = false)]
+            pub unreadable: u64,
+        }
+
+        impl PageOf for $name {
+            type Item = $item;
+
+            fn into_parts(self) -> (Vec<$item>, Option<String>, u64) {
+                (self.items, self.next_cursor, self.unreadable)
+            }
+        }
+    )+};
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+pages! {
+    /// A part of the list of organizations, by name.
+    OrganizationPage of Organization,
+    /// A part of an organization's list of projects, by name.
+    ProjectPage of Project,
+    /// A part of a scope's list of credentials, oldest first.
+    CredentialPage of Credential,
+    /// A part of a scope's list of tokens, oldest first.
+    TokenPage of Token,
+    /// A part of the audit log, oldest first.
+    AuditEventPage of AuditEvent,
+    /// The master keys, oldest first.
+    MasterKeyPage of MasterKey,
+}
