@@ -1,12 +1,185 @@
-//! Stub.
-use super::server::RegistryServer;
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+//! What sort of registry a server is, told by its host.
+//!
+//! A host is compared whole and in normal form: a pattern without its ends would take
+//! `acme.azurecr.io.evil.example` for Azure's.
+
+#[cfg(test)]
+mod tests;
+
+use super::{
+    server::{DOCKER_HUB, RegistryServer},
+    text::Invalid,
+};
+use std::{fmt, str::FromStr};
+
+/// The sorts of registries that differ in how one logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+// By `String`, because what serde derives for an enum repeats an unknown name in its error.
+#[serde(try_from = "String", into = "String")]
 pub enum RegistryKind {
+    /// Docker Hub.
+    DockerHub,
+    /// Amazon's Elastic Container Registry, private or public.
+    AwsEcr,
+    /// Google's Artifact Registry or Container Registry.
+    Google,
+    /// Azure Container Registry.
+    Azure,
+    /// GitHub's, or a GitHub Enterprise Server's.
+    Github,
+    /// GitLab's, on gitlab.com or self-hosted.
+    Gitlab,
+    /// Quay, at quay.io or self-hosted.
+    Quay,
+    /// `DigitalOcean`'s.
+    Digitalocean,
+    /// Any other.
     Generic,
 }
+
+const ECR_DOMAINS: [&str; 9] = [
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "amazonaws.eu",
+    "on.aws",
+    "on.amazonwebservices.com.cn",
+    "sc2s.sgov.gov",
+    "c2s.ic.gov",
+    "cloud.adc-e.uk",
+    "csp.hci.ic.gov",
+];
+const GOOGLE_DOMAINS: [&str; 3] = [".gcr.io", ".pkg.dev", ".google.com"];
+const AZURE_DOMAINS: [&str; 4] = [".azurecr.io", ".azurecr.cn", ".azurecr.us", ".azurecr.de"];
+/// Clouds that have no kind of their own (Alibaba, Scaleway, IBM, Oracle), and so cannot be one of the others.
+const OTHER_CLOUD_DOMAINS: [&str; 4] = [".aliyuncs.com", ".scw.cloud", ".icr.io", ".ocir.io"];
+
 impl RegistryKind {
-    pub fn agree(stated: Option<Self>, _server: &RegistryServer) -> Option<Self> {
-        stated.or(Some(Self::Generic))
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::DockerHub,
+        Self::AwsEcr,
+        Self::Google,
+        Self::Azure,
+        Self::Github,
+        Self::Gitlab,
+        Self::Quay,
+        Self::Digitalocean,
+        Self::Generic,
+    ];
+
+    /// The kind's name on the wire and in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DockerHub => "docker_hub",
+            Self::AwsEcr => "aws_ecr",
+            Self::Google => "google",
+            Self::Azure => "azure",
+            Self::Github => "github",
+            Self::Gitlab => "gitlab",
+            Self::Quay => "quay",
+            Self::Digitalocean => "digitalocean",
+            Self::Generic => "generic",
+        }
     }
+
+    /// The kind that the server's host shows; [`Self::Generic`] if it shows none.
+    #[must_use]
+    pub fn infer(server: &RegistryServer) -> Self {
+        let host = cloud_host(server);
+        match host {
+            DOCKER_HUB => Self::DockerHub,
+            "public.ecr.aws" | "ecr-public.aws.com" => Self::AwsEcr,
+            "gcr.io" => Self::Google,
+            "ghcr.io" => Self::Github,
+            "registry.gitlab.com" => Self::Gitlab,
+            "quay.io" => Self::Quay,
+            "registry.digitalocean.com" => Self::Digitalocean,
+            host if is_private_ecr(host) => Self::AwsEcr,
+            host if GOOGLE_DOMAINS.iter().any(|domain| host.ends_with(domain)) => Self::Google,
+            host if is_azure(host) => Self::Azure,
+            _ => Self::Generic,
+        }
+    }
+
+    /// The kind of a server whose owner may have stated one; `None` if that contradicts the host.
+    ///
+    /// A known cloud's host is nobody else's, so there only that cloud's kind and [`Self::Generic`] are true. Any other
+    /// host may be of a kind that also runs under its owners' names.
+    #[must_use]
+    pub fn agree(stated: Option<Self>, server: &RegistryServer) -> Option<Self> {
+        let inferred = Self::infer(server);
+        let Some(stated) = stated else {
+            return Some(inferred);
+        };
+        let own_name = inferred == Self::Generic && !is_other_cloud(cloud_host(server));
+        (stated == inferred || stated == Self::Generic || (own_name && stated.runs_under_own_names())).then_some(stated)
+    }
+
+    /// Whether there are registries of this kind under hosts that their owners choose.
+    const fn runs_under_own_names(self) -> bool {
+        match self {
+            Self::Azure | Self::Github | Self::Gitlab | Self::Quay | Self::Generic => true,
+            Self::DockerHub | Self::AwsEcr | Self::Google | Self::Digitalocean => false,
+        }
+    }
+}
+
+impl fmt::Display for RegistryKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for RegistryKind {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or(Invalid("must be docker_hub, aws_ecr, google, azure, github, gitlab, quay, digitalocean or generic"))
+    }
+}
+
+impl TryFrom<String> for RegistryKind {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<RegistryKind> for String {
+    fn from(kind: RegistryKind) -> Self {
+        kind.name().to_owned()
+    }
+}
+
+/// The host as clouds are known by it: they answer on 443 only, so that port says nothing, and any other stays.
+fn cloud_host(server: &RegistryServer) -> &str {
+    server.host().strip_suffix(":443").unwrap_or(server.host())
+}
+
+/// `ACCOUNT.dkr.ecr[-fips].REGION.DOMAIN`, or with `dkr-ecr`; the account has twelve digits.
+fn is_private_ecr(host: &str) -> bool {
+    let Some((account, service)) = host.split_once('.') else {
+        return false;
+    };
+    let region = ["dkr.ecr.", "dkr-ecr.", "dkr.ecr-fips.", "dkr-ecr-fips."]
+        .iter()
+        .find_map(|prefix| service.strip_prefix(prefix))
+        .and_then(|rest| rest.split_once('.'));
+    account.len() == 12
+        && account.bytes().all(|byte| byte.is_ascii_digit())
+        && region.is_some_and(|(_, domain)| ECR_DOMAINS.contains(&domain))
+}
+
+/// One label below Azure's domain; since registries can have a hash in their host, it may hold a `-`.
+fn is_azure(host: &str) -> bool {
+    AZURE_DOMAINS.iter().filter_map(|domain| host.strip_suffix(domain)).any(|registry| !registry.contains('.'))
+}
+
+fn is_other_cloud(host: &str) -> bool {
+    host == "icr.io" || OTHER_CLOUD_DOMAINS.iter().any(|domain| host.ends_with(domain))
 }

@@ -1,0 +1,93 @@
+use super::*;
+use RegistryKind::{AwsEcr, Azure, Digitalocean, DockerHub, Generic, Github, Gitlab, Google, Quay};
+
+fn server(text: &str) -> RegistryServer {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_kind_is_inferred_from_the_whole_host() {
+    for (text, expected) in [
+        ("https://index.docker.io/v1/", DockerHub),
+        ("docker.io/acme", DockerHub),
+        ("docker.io.example", Generic),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", AwsEcr),
+        ("123456789012.DKR.ecr.eu-west-1.amazonaws.com:443/app", AwsEcr),
+        ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", AwsEcr),
+        ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", AwsEcr),
+        ("123456789012.dkr-ecr.us-west-2.on.aws", AwsEcr),
+        ("123456789012.dkr-ecr-fips.us-west-2.on.aws", AwsEcr),
+        ("123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu", AwsEcr),
+        ("public.ecr.aws", AwsEcr),
+        ("ecr-public.aws.com", AwsEcr),
+        ("12345678901.dkr.ecr.eu-west-1.amazonaws.com", Generic),
+        ("12345678901a.dkr.ecr.eu-west-1.amazonaws.com", Generic),
+        ("123456789012.dkr.ecr.amazonaws.com", Generic),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example", Generic),
+        ("123456789012.dkr.ecr.a.b.amazonaws.com", Generic),
+        ("x.public.ecr.aws", Generic),
+        ("gcr.io", Google),
+        ("us.gcr.io", Google),
+        ("europe-docker.pkg.dev/project/repo", Google),
+        ("evilgcr.io", Generic),
+        ("pkg.dev", Generic),
+        ("gcr.io.evil.example", Generic),
+        ("acme.azurecr.io", Azure),
+        ("acme-a1b2.azurecr.io", Azure),
+        ("acme.azurecr.cn", Azure),
+        ("acme.azurecr.io.evil.com", Generic),
+        ("a.b.azurecr.io", Generic),
+        ("azurecr.io", Generic),
+        ("ghcr.io/acme", Github),
+        ("ghcr.io:443", Github),
+        ("ghcr.io:5000", Generic),
+        ("x.ghcr.io", Generic),
+        ("registry.gitlab.com", Gitlab),
+        ("quay.io", Quay),
+        ("registry.digitalocean.com/acme", Digitalocean),
+        ("registry.example.com", Generic),
+        ("localhost:5000", Generic),
+        ("[::1]:443", Generic),
+    ] {
+        assert_eq!(RegistryKind::infer(&server(text)), expected, "{text}");
+        assert_eq!(RegistryKind::agree(None, &server(text)), Some(expected), "{text}");
+        assert_eq!(RegistryKind::agree(Some(expected), &server(text)), Some(expected), "{text}");
+        assert_eq!(RegistryKind::agree(Some(Generic), &server(text)), Some(Generic), "{text}");
+    }
+}
+
+#[test]
+fn a_stated_kind_must_not_contradict_the_host() {
+    let allowed = |text: &str| {
+        RegistryKind::ALL
+            .into_iter()
+            .filter(|kind| RegistryKind::agree(Some(*kind), &server(text)) == Some(*kind))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(allowed("ghcr.io"), [Github, Generic]);
+    assert_eq!(allowed("docker.io/acme"), [DockerHub, Generic]);
+    assert_eq!(allowed("gcr.io:443"), [Google, Generic]);
+    assert_eq!(allowed("registry.example.com"), [Azure, Github, Gitlab, Quay, Generic]);
+    assert_eq!(allowed("localhost:5000"), [Azure, Github, Gitlab, Quay, Generic]);
+    for other in ["rg.fr-par.scw.cloud", "icr.io", "de.icr.io", "fra.ocir.io", "registry.cn-hangzhou.aliyuncs.com"] {
+        assert_eq!(allowed(other), [Generic], "{other}");
+    }
+    assert_eq!(RegistryKind::agree(Some(Quay), &server("ghcr.io")), None);
+}
+
+#[test]
+fn names_are_snake_case_and_a_wrong_one_is_not_repeated() {
+    let names = RegistryKind::ALL.map(RegistryKind::name);
+    assert_eq!(
+        names,
+        ["docker_hub", "aws_ecr", "google", "azure", "github", "gitlab", "quay", "digitalocean", "generic"]
+    );
+    for kind in RegistryKind::ALL {
+        let json = serde_json::to_string(&kind).unwrap();
+        assert_eq!(json, format!("\"{kind}\""));
+        assert_eq!(serde_json::from_str::<RegistryKind>(&json).unwrap(), kind);
+    }
+    assert!("AwsEcr".parse::<RegistryKind>().is_err());
+    assert!(!serde_json::from_str::<RegistryKind>(r#""hunter2""#).unwrap_err().to_string().contains("hunter2"));
+    assert!(names.iter().all(|name| "".parse::<RegistryKind>().unwrap_err().to_string().contains(name)));
+}
