@@ -1,0 +1,259 @@
+//! The file, or the environment variable, in which an operator keeps master keys.
+//!
+//! `{"version":1,"keys":[{"id":"<uuid>","key":"<base64 of 32 bytes>"}]}`. Whoever reads it can open every password, so a
+//! file that others may read is refused, and no error repeats anything that stands in it.
+
+use super::{key::KEY_LENGTH, keyring::MasterKey};
+use crate::domain::id::MasterKeyId;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Deserializer};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+const FORMAT_VERSION: u32 = 1;
+const LARGEST_BYTES: u64 = 1024 * 1024;
+const OWNER_ONLY: u32 = 0o600;
+const GROUP_AND_OTHERS: u32 = 0o077;
+/// More than one key takes in the file, so that its text is never moved while it grows.
+const KEY_TEXT_BYTES: usize = 128;
+
+/// Why a keyring could not be read or changed. Keys are counted from 1.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringFileError {
+    /// The operating system refused to read it.
+    #[error("the keyring file cannot be read")]
+    Read(#[source] io::Error),
+    /// The operating system refused to write it.
+    #[error("the keyring file cannot be written")]
+    Write(#[source] io::Error),
+    /// It is a directory, a pipe or a device.
+    #[error("the keyring file must be a regular file")]
+    NotAFile,
+    /// The group or others may read or change it.
+    #[error(
+        "the keyring file is open to others: run `chmod 600` on it, and replace its keys if others may have read it"
+    )]
+    OpenToOthers,
+    /// It is far longer than a keyring can be.
+    #[error("the keyring must be at most 1 MiB: check that this is the right file")]
+    TooLarge,
+    /// It is not the JSON that a keyring is.
+    #[error("the keyring is not valid at line {line}, column {column}: it must be JSON of the form {FORM}")]
+    Malformed {
+        /// The line where reading stopped, from 1.
+        line: usize,
+        /// The column where reading stopped, from 1.
+        column: usize,
+    },
+    /// A later version of regcred made it.
+    #[error("the keyring has a version other than 1: use the regcred that made it, or a newer one")]
+    UnknownVersion,
+    /// A key is not base64 of 32 bytes.
+    #[error("key {position} of the keyring is not 32 bytes in base64: restore it from your backup")]
+    NotAKey {
+        /// Which key of the list.
+        position: usize,
+    },
+    /// Two keys have one id.
+    #[error("key {position} of the keyring has the id of an earlier one: remove one of the two")]
+    Duplicate {
+        /// The second of the two in the list.
+        position: usize,
+    },
+    /// There are no keys.
+    #[error("the keyring has no keys: remove it to have one made, or restore it from your backup")]
+    Empty,
+    /// The key that is to be removed is not there.
+    #[error("the keyring has no key of this id")]
+    Unknown,
+    /// The key that is to be removed is the only one.
+    #[error("the last key cannot be removed: add another one first")]
+    LastKey,
+}
+
+const FORM: &str = r#"{"version":1,"keys":[{"id":"<uuid>","key":"<base64 of 32 bytes>"}]}"#;
+
+/// Reads the keys from a file.
+pub fn read(path: &Path) -> Result<Vec<MasterKey>, KeyringFileError> {
+    // What is checked is the file that was opened, not what its name means a moment later.
+    let file = File::open(path).map_err(KeyringFileError::Read)?;
+    let metadata = file.metadata().map_err(KeyringFileError::Read)?;
+    if !metadata.is_file() {
+        return Err(KeyringFileError::NotAFile);
+    }
+    if metadata.mode() & GROUP_AND_OTHERS != 0 {
+        return Err(KeyringFileError::OpenToOthers);
+    }
+    if metadata.len() > LARGEST_BYTES {
+        return Err(KeyringFileError::TooLarge);
+    }
+    // The capacity is enough from the start, so no copy is left behind by growing.
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1));
+    file.take(metadata.len()).read_to_string(&mut text).map_err(KeyringFileError::Read)?;
+    parse(&text)
+}
+
+/// Reads the keys from the text of such a file, as an environment variable may carry it.
+pub fn parse(text: &Zeroizing<String>) -> Result<Vec<MasterKey>, KeyringFileError> {
+    if u64::try_from(text.len()).is_ok_and(|length| length > LARGEST_BYTES) {
+        return Err(KeyringFileError::TooLarge);
+    }
+    // Only the position: the message of serde_json repeats what it stumbled over.
+    let document: Document = serde_json::from_str(text)
+        .map_err(|error| KeyringFileError::Malformed { line: error.line(), column: error.column() })?;
+    if document.version != FORMAT_VERSION {
+        return Err(KeyringFileError::UnknownVersion);
+    }
+    if document.keys.is_empty() {
+        return Err(KeyringFileError::Empty);
+    }
+    let mut seen = BTreeSet::new();
+    let mut keys = Vec::with_capacity(document.keys.len());
+    for (entry, position) in document.keys.iter().zip(1..) {
+        if !seen.insert(entry.id) {
+            return Err(KeyringFileError::Duplicate { position });
+        }
+        let bytes = decode(&entry.key).ok_or(KeyringFileError::NotAKey { position })?;
+        keys.push(MasterKey::from_bytes(entry.id, *bytes));
+    }
+    Ok(keys)
+}
+
+/// Adds a key to a file, and makes the file if there is none.
+pub fn add(path: &Path, key: &MasterKey) -> Result<(), KeyringFileError> {
+    let place = Place::locked(path)?;
+    let keys = if place.exists()? { read(&place.path)? } else { Vec::new() };
+    if keys.iter().any(|known| known.id() == key.id()) {
+        return Err(KeyringFileError::Duplicate { position: keys.len() + 1 });
+    }
+    place.replace(keys.iter().chain([key]))
+}
+
+/// Removes a key from a file. The last one stays, because a file without keys would be refused at the next start.
+pub fn remove(path: &Path, id: MasterKeyId) -> Result<(), KeyringFileError> {
+    let place = Place::locked(path)?;
+    let keys = read(&place.path)?;
+    if !keys.iter().any(|key| key.id() == id) {
+        return Err(KeyringFileError::Unknown);
+    }
+    if keys.len() == 1 {
+        return Err(KeyringFileError::LastKey);
+    }
+    place.replace(keys.iter().filter(|key| key.id() != id))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u32,
+    keys: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: MasterKeyId,
+    #[serde(deserialize_with = "secret_text")]
+    key: Zeroizing<String>,
+}
+
+fn secret_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(deserializer).map(Zeroizing::new)
+}
+
+fn decode(text: &str) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
+    // One byte more than a key, because the decoder asks for room before it has seen the padding. Longer texts do not fit.
+    let mut buffer = Zeroizing::new([0; KEY_LENGTH + 1]);
+    let length = BASE64_STANDARD.decode_slice(text, &mut buffer[..]).ok()?;
+    let bytes = buffer.get(..length)?.try_into().ok()?;
+    Some(Zeroizing::new(bytes))
+}
+
+/// The text is put together by hand, because a serialiser's growing buffer would leave copies of the keys behind.
+fn render<'a>(keys: impl Iterator<Item = &'a MasterKey> + Clone) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity((keys.clone().count() + 1) * KEY_TEXT_BYTES));
+    text.push_str("{\"version\":1,\"keys\":[");
+    for (position, key) in keys.enumerate() {
+        text.push_str(if position == 0 { "\n  {\"id\":\"" } else { ",\n  {\"id\":\"" });
+        text.push_str(&key.id().to_string());
+        text.push_str("\",\"key\":\"");
+        BASE64_STANDARD.encode_string(key.key().bytes(), &mut text);
+        text.push_str("\"}");
+    }
+    text.push_str("\n]}\n");
+    text
+}
+
+/// A keyring file that nobody else changes meanwhile.
+struct Place {
+    path: PathBuf,
+    temporary: PathBuf,
+    /// Locked until it is dropped: two changes at once would lose one of them, and with it a key.
+    directory: File,
+}
+
+impl Place {
+    fn locked(path: &Path) -> Result<Self, KeyringFileError> {
+        // Behind a symbolic link, the file that it names is replaced, and not the link.
+        let path = match fs::canonicalize(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+            resolved => resolved.map_err(KeyringFileError::Read)?,
+        };
+        let name = path.file_name().ok_or(KeyringFileError::NotAFile)?;
+        let mut temporary_name = OsString::from(".");
+        temporary_name.push(name);
+        temporary_name.push(".new");
+        let temporary = path.with_file_name(temporary_name);
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = File::open(parent).map_err(KeyringFileError::Read)?;
+        directory.lock().map_err(KeyringFileError::Write)?;
+        Ok(Self { path, temporary, directory })
+    }
+
+    fn exists(&self) -> Result<bool, KeyringFileError> {
+        self.path.try_exists().map_err(KeyringFileError::Read)
+    }
+
+    /// Puts a new file in the place of the old one. Whenever the machine stops, one of the two is there, whole.
+    fn replace<'a>(&self, keys: impl Iterator<Item = &'a MasterKey> + Clone) -> Result<(), KeyringFileError> {
+        let written = self.write_temporary(&render(keys)).and_then(|()| fs::rename(&self.temporary, &self.path));
+        if let Err(error) = written {
+            // It may not be there, and if it cannot be removed, the next change does so.
+            let _ = fs::remove_file(&self.temporary);
+            return Err(KeyringFileError::Write(error));
+        }
+        self.directory.sync_all().map_err(KeyringFileError::Write)
+    }
+
+    fn write_temporary(&self, text: &str) -> io::Result<()> {
+        // What is there was left by a crash: the directory is locked.
+        match fs::remove_file(&self.temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&self.temporary)?;
+        self.keep_owner(&file)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    }
+
+    /// A key that root adds must stay readable to the account of the service.
+    fn keep_owner(&self, file: &File) -> io::Result<()> {
+        let Ok(old) = fs::metadata(&self.path) else { return Ok(()) };
+        let new = file.metadata()?;
+        if (old.uid(), old.gid()) == (new.uid(), new.gid()) {
+            return Ok(());
+        }
+        fchown(file, Some(old.uid()), Some(old.gid()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
