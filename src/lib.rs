@@ -4,3 +4,5 @@
 pub mod crypto;
 pub mod domain;
 pub mod http;
+pub mod service;
+pub mod store;

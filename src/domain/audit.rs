@@ -4,7 +4,7 @@
 
 use super::{
     id::{EventId, RequestId, ScopeId, TokenId},
-    permission::{Action, Permit, RequestContext},
+    permission::{Action, Caller, Permit},
     scope::{Scope, ScopeRecord},
     source::{Clock, Random},
     timestamp::Timestamp,
@@ -63,42 +63,60 @@ pub struct AuditEvent {
 
 impl AuditEvent {
     /// The event of a permitted action. `place` is the scope as it was found, unless it is the deployment.
-    pub fn success(
+    pub fn of(
         clock: &dyn Clock,
         random: &dyn Random,
         permit: &Permit,
         place: Option<&ScopeRecord>,
         objects: Vec<Uuid>,
+        outcome: Outcome,
     ) -> Self {
-        let caller = permit.caller();
+        let event = Self::by(clock, random, permit.caller(), permit.action(), permit.scope(), place);
+        Self { objects, outcome, ..event }
+    }
+
+    /// The event of an action that the policy refused. `place` is the scope, if there is one of that name.
+    pub fn denied(
+        clock: &dyn Clock,
+        random: &dyn Random,
+        caller: &Caller,
+        action: Action,
+        scope: &Scope,
+        place: Option<&ScopeRecord>,
+    ) -> Self {
+        Self { outcome: Outcome::Denied, ..Self::by(clock, random, caller, action, scope, place) }
+    }
+
+    fn by(
+        clock: &dyn Clock,
+        random: &dyn Random,
+        caller: &Caller,
+        operation: Action,
+        scope: &Scope,
+        place: Option<&ScopeRecord>,
+    ) -> Self {
         Self {
             id: EventId::new(clock, random),
             at: clock.now(),
             request_id: caller.request.request_id,
             principal: caller.token_name.to_string(),
             token_id: Some(caller.token_id),
-            scope: permit.scope().clone(),
+            scope: scope.clone(),
             organization_id: place.map(ScopeRecord::organization_id),
             project_id: place.filter(|place| place.parent_id.is_some()).map(|place| place.id),
-            operation: permit.action(),
-            objects,
+            operation,
+            objects: Vec::new(),
             outcome: Outcome::Success,
             address: caller.request.address,
         }
     }
 
-    /// The event of something that the process itself did.
-    pub fn by_regcred(
-        clock: &dyn Clock,
-        random: &dyn Random,
-        request: RequestContext,
-        operation: Action,
-        objects: Vec<Uuid>,
-    ) -> Self {
+    /// The event of something that the process did by itself, at its start.
+    pub fn by_regcred(clock: &dyn Clock, random: &dyn Random, operation: Action, objects: Vec<Uuid>) -> Self {
         Self {
             id: EventId::new(clock, random),
             at: clock.now(),
-            request_id: request.request_id,
+            request_id: RequestId::new(clock, random),
             principal: "regcred".to_owned(),
             token_id: None,
             scope: Scope::Deployment,
@@ -107,7 +125,7 @@ impl AuditEvent {
             operation,
             objects,
             outcome: Outcome::Success,
-            address: request.address,
+            address: None,
         }
     }
 }

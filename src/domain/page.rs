@@ -98,15 +98,37 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page begins; none behind the last item.
     pub next: Option<Cursor>,
+    /// How many items belong here but cannot be read.
+    pub unreadable: u64,
 }
 
 impl<T> Page<T> {
-    /// Makes a page of what the store answered to [`Limit::with_one_more`].
-    pub fn cut<K: ToString>(mut items: Vec<T>, limit: Limit, key: impl Fn(&T) -> K) -> Self {
-        let more = items.len() > limit.as_usize();
-        items.truncate(limit.as_usize());
-        let next = if more { items.last().map(|last| Cursor::after(&key(last))) } else { None };
-        Self { items, next }
+    /// Makes a page of the rows that the store answered to [`Limit::with_one_more`]. `lost` hears of each unreadable row,
+    /// and tells its sort key if that is known, so that a list goes on behind it.
+    pub fn cut<E, K: ToString>(
+        mut rows: Vec<Result<T, E>>,
+        limit: Limit,
+        key: impl Fn(&T) -> K,
+        lost: impl Fn(&E) -> Option<K>,
+    ) -> Self {
+        let more = rows.len() > limit.as_usize();
+        rows.truncate(limit.as_usize());
+        let mut page = Self { items: Vec::with_capacity(rows.len()), next: None, unreadable: 0 };
+        let mut last = None;
+        for row in rows {
+            match row {
+                Ok(item) => {
+                    last = Some(key(&item));
+                    page.items.push(item);
+                }
+                Err(error) => {
+                    last = lost(&error).or(last);
+                    page.unreadable += 1;
+                }
+            }
+        }
+        page.next = last.filter(|_| more).as_ref().map(Cursor::after);
+        page
     }
 }
 
@@ -114,14 +136,24 @@ impl<T> Page<T> {
 mod tests {
     use super::*;
 
+    fn page(rows: Vec<Result<i32, i32>>) -> Page<i32> {
+        Page::cut(rows, Limit::try_from(2).unwrap(), |n| *n, |n| Some(*n))
+    }
+
     #[test]
     fn a_page_knows_whether_another_follows() {
-        let limit = Limit::try_from(2).unwrap();
-        let page = Page::cut(vec![1, 2, 3], limit, |n| *n);
-        assert_eq!(page.items, [1, 2]);
-        let next = Cursor::try_from(page.next.unwrap().encode()).unwrap();
+        let first = page(vec![Ok(1), Ok(2), Ok(3)]);
+        assert_eq!(first.items, [1, 2]);
+        let next = Cursor::try_from(first.next.unwrap().encode()).unwrap();
         assert_eq!(next.key::<i32>(), Ok(2));
-        assert!(Page::cut(vec![3], limit, |n| *n).next.is_none());
+        assert!(page(vec![Ok(3)]).next.is_none());
         assert!(next.key::<super::super::id::TokenId>().is_err());
+    }
+
+    #[test]
+    fn an_unreadable_item_is_counted_and_does_not_end_the_list() {
+        let first = page(vec![Ok(1), Err(2), Ok(3)]);
+        assert_eq!((first.items.as_slice(), first.unreadable), ([1].as_slice(), 1));
+        assert_eq!(first.next.unwrap().key::<i32>(), Ok(2));
     }
 }

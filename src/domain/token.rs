@@ -53,7 +53,7 @@ impl TokenText {
     /// # Errors
     /// It is not a token of this service, or was mistyped.
     pub fn parse(text: &Zeroizing<String>) -> Result<Self, Invalid> {
-        const INVALID: Invalid = Invalid("is not a regcred token, or was mistyped");
+        const INVALID: Invalid = Invalid("must be a regcred token, typed without a mistake");
         let well_formed = text.len() == PREFIX.len() + BODY_DIGITS + CHECK_DIGITS
             && text.starts_with(PREFIX)
             && text.bytes().skip(PREFIX.len()).all(|byte| byte.is_ascii_alphanumeric());

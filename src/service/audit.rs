@@ -1,0 +1,113 @@
+//! The audit log: events that must be durable before their secrets leave, and reading them back.
+//!
+//! One task owns the log's connection. While it commits, events gather in a queue; when the commit returns, it takes all
+//! that have gathered and commits them together. So the more there is to do, the more goes into one commit, and there
+//! is no timer to tune.
+
+use super::{Error, Service};
+use crate::{
+    domain::{
+        audit::{AuditEvent, RecordedEvent},
+        page::{Page, PageRequest},
+        permission::{Action, Caller},
+        scope::Scope,
+    },
+    store::{AuditLog, AuditScope},
+};
+use std::time::{Duration, Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::timeout,
+};
+
+const QUEUE: usize = 4096;
+const BATCH: usize = 512;
+/// How long a secret waits for its event before the request is refused.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+struct Waiting {
+    event: AuditEvent,
+    done: oneshot::Sender<()>,
+}
+
+/// The way into the audit log.
+#[derive(Clone)]
+pub struct AuditQueue {
+    sender: mpsc::Sender<Waiting>,
+}
+
+impl AuditQueue {
+    /// Starts the one task that writes. It ends when every queue is gone and all that was in them is written.
+    #[must_use]
+    pub fn start(log: Box<dyn AuditLog>) -> (Self, JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self { sender }, tokio::spawn(write(log, receiver)))
+    }
+
+    /// Returns when the event is durable.
+    ///
+    /// # Errors
+    /// The queue is full, the commit failed, or it took longer than two seconds. Whatever the event tells of must then not
+    /// happen; that the event may yet be written errs on the safe side.
+    pub(super) async fn record(&self, event: AuditEvent) -> Result<(), Error> {
+        let (done, durable) = oneshot::channel();
+        let queued = self.sender.try_send(Waiting { event, done });
+        queued.map_err(|_| Error::AuditUnavailable)?;
+        match timeout(PATIENCE, durable).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Error::AuditUnavailable),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
+    }
+}
+
+async fn write(mut log: Box<dyn AuditLog>, mut queue: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        let (events, done): (Vec<_>, Vec<_>) = batch.drain(..).map(|waiting| (waiting.event, waiting.done)).unzip();
+        let begun = Instant::now();
+        match log.append(&events).await {
+            Ok(()) => {
+                metrics::histogram!("regcred_audit_commit_seconds").record(begun.elapsed());
+                // A receiver that is gone has given up waiting, and gives out nothing.
+                for durable in done {
+                    let _ = durable.send(());
+                }
+            }
+            Err(error) => {
+                metrics::counter!("regcred_audit_failures_total").increment(1);
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%error, source, events = events.len(), "audit events could not be written; what they tell of is refused");
+            }
+        }
+    }
+}
+
+impl Service {
+    /// The audit events of a scope and what is below it, in the order in which they were committed.
+    ///
+    /// # Errors
+    /// The caller may not see them, or the store failed.
+    pub async fn audit_list(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        page: &PageRequest,
+    ) -> Result<Page<RecordedEvent>, Error> {
+        let permit = self.permit(caller, Action::AuditList, scope).await?;
+        let after = super::after::<i64>(page)?;
+        let mut queries = self.store.read().await?;
+        let place = self.place_or_deployment(&mut *queries, &permit).await?;
+        let of = match &place {
+            None => AuditScope::Deployment,
+            Some(project) if project.parent_id.is_some() => AuditScope::Project(project.id),
+            Some(organization) => AuditScope::Organization(organization.id),
+        };
+        let rows = queries.audit_event_list(of, after, page.limit).await?;
+        Ok(super::page(rows, page, |recorded| recorded.sequence, |_| None))
+    }
+}

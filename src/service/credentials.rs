@@ -1,0 +1,209 @@
+//! Credentials: adding, listing, changing and deleting them. No method here can answer a password.
+
+use super::{Error, Service, Thing};
+use crate::{
+    crypto::binding::PasswordBinding,
+    domain::{
+        credential::{Credential, CredentialPatch, NewCredential},
+        id::CredentialId,
+        page::{Page, PageRequest},
+        permission::{Action, Caller, Permit},
+        scope::{Scope, ScopeRecord},
+        server::RegistryServer,
+    },
+    store::{CredentialFilter, SealedCredential, Tx},
+};
+
+/// What a writer last saw of the thing that he changes (RFC 9110 section 13.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatch {
+    /// He does not say, or only that it must exist.
+    Any,
+    /// One of these revisions.
+    Revisions(Vec<u32>),
+}
+
+impl IfMatch {
+    fn holds(&self, revision: u32) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Revisions(seen) => seen.contains(&revision),
+        }
+    }
+}
+
+impl Service {
+    /// Adds a credential.
+    ///
+    /// # Errors
+    /// The scope has one for that server, the parts contradict each other, the caller may not, or the store failed.
+    pub async fn credential_create(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        new: NewCredential,
+    ) -> Result<Credential, Error> {
+        let permit = self.permit(caller, Action::CredentialCreate, scope).await?;
+        let kind = new.check()?;
+        let mut tx = self.store.begin().await?;
+        let place = self.place(&mut *tx, &permit).await?;
+        let data_key = self.data_key(&mut *tx, &place).await?;
+        let now = self.clock.now();
+        let NewCredential { server, username, email, image_prefix, expires_at, enabled, password, kind: _ } = new;
+        let credential = Credential {
+            id: CredentialId::new(&*self.clock, &*self.random),
+            scope: place.scope.clone(),
+            server,
+            kind,
+            username,
+            email,
+            image_prefix,
+            expires_at,
+            enabled,
+            version: 1,
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+            rotated_at: now,
+            last_used_at: None,
+        };
+        let sealed = data_key.seal(&password, &self.password_binding(&place, &credential), &*self.random);
+        let username = credential.username.as_ref().map(|name| name.as_str());
+        let fingerprint = data_key.fingerprint(&password, credential.server.as_str(), username);
+        drop(password);
+        let record = tx.data_key_find(Some(place.id)).await?.ok_or(Error::TryAgain)?;
+        let row = SealedCredential { credential, scope_id: place.id, sealed, fingerprint, data_key: record };
+        if !tx.credential_insert(&row).await? {
+            return Err(exists(&mut *tx, &place, &row.credential.server).await?);
+        }
+        tx.commit(self.event(&permit, Some(&place), vec![row.credential.id.as_uuid()])).await?;
+        Ok(row.credential)
+    }
+
+    /// What a password of this credential is bound to.
+    pub(super) fn password_binding<'a>(&self, place: &ScopeRecord, credential: &'a Credential) -> PasswordBinding<'a> {
+        PasswordBinding {
+            deployment: self.deployment,
+            scope: place.id,
+            credential: credential.id,
+            version: credential.version,
+            server: credential.server.as_str(),
+            username: credential.username.as_ref().map(|name| name.as_str()),
+        }
+    }
+
+    /// The credentials in force in a scope, oldest first: its own, and those of its organization that it does not override.
+    ///
+    /// # Errors
+    /// There is no such scope, the caller may not, or the store failed.
+    pub async fn credential_list(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        server: Option<&RegistryServer>,
+        page: &PageRequest,
+    ) -> Result<Page<Credential>, Error> {
+        let permit = self.permit(caller, Action::CredentialList, scope).await?;
+        let after = super::after(page)?;
+        let mut queries = self.store.read().await?;
+        let place = self.place(&mut *queries, &permit).await?;
+        let filter = CredentialFilter { place: &place, server, after, limit: page.limit };
+        let rows = queries.credential_list(&filter).await?;
+        Ok(super::page(rows, page, |credential| credential.id, |lost| lost.id.parse().ok()))
+    }
+
+    /// One credential of a scope, own or inherited.
+    ///
+    /// # Errors
+    /// There is none, the caller may not, or the store failed.
+    pub async fn credential_get(&self, caller: &Caller, scope: &Scope, id: CredentialId) -> Result<Credential, Error> {
+        let permit = self.permit(caller, Action::CredentialGet, scope).await?;
+        let mut queries = self.store.read().await?;
+        let place = self.place(&mut *queries, &permit).await?;
+        queries.credential_find(&place, id).await?.ok_or(Error::NotFound(Thing::Credential))
+    }
+
+    /// Changes a credential. A patch that changes nothing succeeds and leaves no event.
+    ///
+    /// # Errors
+    /// There is none, it is inherited, it was changed meanwhile, the parts contradict each other, the password would have to
+    /// be given again, another credential has the server, the caller may not, or the store failed.
+    pub async fn credential_update(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        id: CredentialId,
+        if_match: &IfMatch,
+        patch: CredentialPatch,
+    ) -> Result<Credential, Error> {
+        let permit = self.permit(caller, Action::CredentialUpdate, scope).await?;
+        let mut tx = self.store.begin().await?;
+        let (place, old) = self.own_credential(&mut *tx, &permit, id, if_match).await?;
+        let new = patch.apply(&old, self.clock.now())?;
+        if new == old {
+            return Ok(old);
+        }
+        if new.server != old.server && tx.credential_find_id(place.id, &new.server).await?.is_some() {
+            return Err(exists(&mut *tx, &place, &new.server).await?);
+        }
+        let password = match &patch.password {
+            None => None,
+            Some(password) => {
+                let data_key = self.data_key(&mut *tx, &place).await?;
+                let username = new.username.as_ref().map(|name| name.as_str());
+                let fingerprint = data_key.fingerprint(password, new.server.as_str(), username);
+                Some((data_key.seal(password, &self.password_binding(&place, &new), &*self.random), fingerprint))
+            }
+        };
+        let stored = password.as_ref().map(|(sealed, fingerprint)| (sealed, fingerprint));
+        if !tx.credential_update(&new, old.revision, stored).await? {
+            return Err(Error::TryAgain);
+        }
+        tx.commit(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
+        Ok(new)
+    }
+
+    /// Deletes a credential.
+    ///
+    /// # Errors
+    /// There is none, it is inherited, it was changed meanwhile, the caller may not, or the store failed.
+    pub async fn credential_delete(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+        id: CredentialId,
+        if_match: &IfMatch,
+    ) -> Result<(), Error> {
+        let permit = self.permit(caller, Action::CredentialDelete, scope).await?;
+        let mut tx = self.store.begin().await?;
+        let (place, _) = self.own_credential(&mut *tx, &permit, id, if_match).await?;
+        tx.credential_delete(id).await?;
+        tx.commit(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
+        Ok(())
+    }
+
+    /// A credential that may be changed in the permitted scope, as the caller last saw it.
+    async fn own_credential(
+        &self,
+        tx: &mut dyn Tx,
+        permit: &Permit,
+        id: CredentialId,
+        if_match: &IfMatch,
+    ) -> Result<(ScopeRecord, Credential), Error> {
+        let place = self.place(tx, permit).await?;
+        let credential = tx.credential_find(&place, id).await?.ok_or(Error::NotFound(Thing::Credential))?;
+        if credential.scope != place.scope {
+            return Err(Error::Inherited);
+        }
+        if !if_match.holds(credential.revision) {
+            return Err(Error::Stale);
+        }
+        Ok((place, credential))
+    }
+}
+
+/// The error that names the credential which has the server already.
+async fn exists(tx: &mut dyn Tx, place: &ScopeRecord, server: &RegistryServer) -> Result<Error, Error> {
+    let id = tx.credential_find_id(place.id, server).await?;
+    Ok(id.map_or(Error::TryAgain, Error::CredentialExists))
+}

@@ -1,0 +1,196 @@
+//! Master keys: making new ones, moving to them, and giving up old ones, while everything goes on.
+//!
+//! The way of a rotation is add, activate, rewrap, retire. Key material never crosses HTTP: a new key is made in this
+//! process and written to its keyring file.
+
+use super::{Error, Service, Thing};
+use crate::{
+    crypto::{
+        binding::KeyBinding,
+        keyring::{self, KeyWrapper as _},
+        keyring_file,
+    },
+    domain::{
+        id::MasterKeyId,
+        permission::{Action, Caller},
+        scope::Scope,
+        timestamp::Timestamp,
+    },
+    store::{MasterKeyRecord, MasterKeyState, Queries},
+};
+use std::sync::Arc;
+
+/// How many data keys are wrapped anew in one transaction.
+const REWRAP_BATCH: i64 = 100;
+
+/// What can be told of a master key.
+#[derive(Debug, Clone)]
+pub struct MasterKey {
+    /// Names it.
+    pub id: MasterKeyId,
+    /// What may be done with it.
+    pub state: MasterKeyState,
+    /// Whether this process holds it.
+    pub loaded: bool,
+    /// How many data keys are wrapped under it.
+    pub data_keys: u64,
+    /// When it was first seen.
+    pub created_at: Timestamp,
+}
+
+impl Service {
+    /// All master keys that were ever used, oldest first.
+    ///
+    /// # Errors
+    /// The caller may not, or the store failed.
+    pub async fn key_list(&self, caller: &Caller) -> Result<Vec<MasterKey>, Error> {
+        self.permit(caller, Action::KeyList, &Scope::Deployment).await?;
+        let mut queries = self.store.read().await?;
+        let mut keys = Vec::new();
+        for record in queries.master_key_list().await? {
+            keys.push(self.described(&mut *queries, &record).await?);
+        }
+        Ok(keys)
+    }
+
+    async fn described(&self, queries: &mut dyn Queries, record: &MasterKeyRecord) -> Result<MasterKey, Error> {
+        Ok(MasterKey {
+            id: record.id,
+            state: record.state,
+            loaded: self.keyring.contains(record.id),
+            data_keys: queries.data_key_count(record.id).await?,
+            created_at: record.created_at,
+        })
+    }
+
+    /// Makes a new master key, writes it to the keyring file, and holds it ready.
+    ///
+    /// # Errors
+    /// The keys came from the environment, the file cannot be written, the caller may not, or the store failed.
+    pub async fn key_add(&self, caller: &Caller) -> Result<MasterKey, Error> {
+        let permit = self.permit(caller, Action::KeyAdd, &Scope::Deployment).await?;
+        let file = self.keyring_file.clone().ok_or(Error::KeyState(
+            "the keyring comes from the environment, where regcred cannot add to it; use a keyring file to rotate keys",
+        ))?;
+        let id = MasterKeyId::new(&*self.clock, &*self.random);
+        let key = keyring::MasterKey::generate(id, &*self.random);
+        let record = MasterKeyRecord {
+            id,
+            state: MasterKeyState::Standby,
+            salt: None,
+            check_value: key.check_value(self.deployment),
+            created_at: self.clock.now(),
+        };
+        // The file first: a key that is only in the file harms nobody, one that is only in the database is lost.
+        let key = in_file(move || keyring_file::add(&file, &key).map(|()| key)).await?;
+        self.keyring.insert(key);
+        let mut tx = self.store.begin().await?;
+        tx.master_key_insert(&record).await?;
+        tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
+        Ok(MasterKey { id, state: record.state, loaded: true, data_keys: 0, created_at: record.created_at })
+    }
+
+    /// Wraps with this master key from now on. The one before stays to unwrap.
+    ///
+    /// # Errors
+    /// There is none, it is retired or not held by this process, the caller may not, or the store failed.
+    pub async fn key_activate(&self, caller: &Caller, id: MasterKeyId) -> Result<MasterKey, Error> {
+        let permit = self.permit(caller, Action::KeyActivate, &Scope::Deployment).await?;
+        let mut tx = self.store.begin().await?;
+        let keys = tx.master_key_list().await?;
+        let record = keys.iter().find(|key| key.id == id).ok_or(Error::NotFound(Thing::MasterKey))?;
+        if record.state == MasterKeyState::Retired || !self.keyring.contains(id) {
+            return Err(Error::KeyState("the master key is retired or not in the keyring of this process"));
+        }
+        let record = MasterKeyRecord { state: MasterKeyState::Active, ..record.clone() };
+        for active in keys.iter().filter(|key| key.state == MasterKeyState::Active) {
+            tx.master_key_update(active.id, MasterKeyState::Standby).await?;
+        }
+        tx.master_key_update(id, MasterKeyState::Active).await?;
+        let described = self.described(&mut *tx, &record).await?;
+        tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
+        self.keyring.activate(id)?;
+        Ok(described)
+    }
+
+    /// Wraps every data key under the active master key that is still under another, and tells how many there were. It may be
+    /// stopped anywhere and begun again.
+    ///
+    /// # Errors
+    /// A data key does not open, the caller may not, or the store failed; what was done until then stays done.
+    pub async fn key_rewrap(&self, caller: &Caller) -> Result<u64, Error> {
+        let permit = self.permit(caller, Action::KeyRewrap, &Scope::Deployment).await?;
+        let mut rewrapped = 0;
+        loop {
+            let active = self.keyring.active().ok_or(keyring::KeyError::NoActive)?;
+            let mut tx = self.store.begin().await?;
+            let stale = tx.data_key_list_stale(active, REWRAP_BATCH).await?;
+            if stale.is_empty() {
+                return Ok(rewrapped);
+            }
+            for old in &stale {
+                let key = self.data_key_open(old).await?;
+                let binding = KeyBinding {
+                    deployment: self.deployment,
+                    scope: old.scope,
+                    data_key: old.id,
+                    version: old.version,
+                };
+                let wrapped = self.keyring.wrap(&key, &binding, &*self.random).await?;
+                if !tx.data_key_update(old, &wrapped).await? {
+                    return Err(Error::TryAgain);
+                }
+            }
+            rewrapped += stale.len() as u64;
+            let objects = stale.iter().map(|key| key.id.as_uuid()).collect();
+            tx.commit(self.event(&permit, None, objects)).await?;
+        }
+    }
+
+    /// Gives a master key up for ever: takes it out of the keyring and its file. Backups from before need a copy of it.
+    ///
+    /// # Errors
+    /// There is none, it is active, data keys are still wrapped under it, the caller may not, or the store failed.
+    pub async fn key_retire(&self, caller: &Caller, id: MasterKeyId) -> Result<(), Error> {
+        let permit = self.permit(caller, Action::KeyRetire, &Scope::Deployment).await?;
+        let mut tx = self.store.begin().await?;
+        let keys = tx.master_key_list().await?;
+        let record = keys.iter().find(|key| key.id == id).ok_or(Error::NotFound(Thing::MasterKey))?;
+        match record.state {
+            MasterKeyState::Active => {
+                return Err(Error::KeyState("the master key is active; activate another one first"));
+            }
+            MasterKeyState::Retired => return Err(Error::KeyState("the master key is retired already")),
+            MasterKeyState::Standby => {}
+        }
+        if tx.data_key_count(id).await? > 0 {
+            return Err(Error::KeyState("data keys are still wrapped under the master key; rewrap them first"));
+        }
+        tx.master_key_update(id, MasterKeyState::Retired).await?;
+        tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
+        self.keyring.remove(id);
+        if let Some(file) = self.keyring_file.clone() {
+            in_file(move || keyring_file::remove(&file, id)).await?;
+        }
+        Ok(())
+    }
+
+    /// The active master key, for whoever watches over rotations.
+    #[must_use]
+    pub fn active_key(&self) -> Option<MasterKeyId> {
+        self.keyring.active()
+    }
+
+    /// The master keys that this process holds.
+    #[must_use]
+    pub fn loaded_keys(&self) -> Vec<MasterKeyId> {
+        Arc::clone(&self.keyring).ids()
+    }
+}
+
+/// Does something with the keyring file without holding up others.
+async fn in_file<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, keyring_file::KeyringFileError> + Send + 'static,
+) -> Result<T, Error> {
+    Ok(tokio::task::spawn_blocking(work).await.expect("file work neither panics nor is cancelled")?)
+}

@@ -1,0 +1,183 @@
+//! The use cases. Each goes the same way: permission, then domain, then crypto, then store, then audit.
+//!
+//! Nothing here knows HTTP. A method is called `resource_verb`, takes the [`Caller`] first, and answers a domain type or
+//! an [`Error`] that says what went wrong in words of the domain. A change is one transaction that ends with its audit
+//! event; a secret leaves only after its event is durable.
+
+mod audit;
+mod authentication;
+mod credentials;
+mod error;
+mod keys;
+mod pull_secret;
+mod scopes;
+mod start;
+mod tokens;
+
+pub use audit::AuditQueue;
+pub use credentials::IfMatch;
+pub use error::{Error, Thing, Unauthenticated};
+pub use keys::MasterKey;
+pub use pull_secret::{Omission, OmissionReason, PullSecret, PullSecretRequest};
+pub use scopes::Put;
+pub use start::{KeySources, StartError, Started};
+
+use crate::{
+    crypto::{
+        binding::KeyBinding,
+        data_key::DataKey,
+        keyring::{KeyWrapper as _, Keyring},
+    },
+    domain::{
+        audit::{AuditEvent, Outcome},
+        id::{DataKeyId, DeploymentId},
+        page::{Page, PageRequest},
+        permission::{Action, Caller, Denial, Permit},
+        scope::{Scope, ScopeRecord},
+        source::{Clock, Random},
+    },
+    store::{Corrupt, DataKeyRecord, Queries, Rows, Store, Tx},
+};
+use std::{path::PathBuf, str::FromStr, sync::Arc};
+use uuid::Uuid;
+
+/// Everything that regcred can do, for whoever carries requests to it.
+pub struct Service {
+    store: Arc<dyn Store>,
+    keyring: Arc<Keyring>,
+    /// Where new master keys are written; none if the keys came from the environment.
+    keyring_file: Option<PathBuf>,
+    deployment: DeploymentId,
+    /// The deployment's own data key, which tells tokens.
+    token_key: DataKey,
+    audit: AuditQueue,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Service {
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.store.read().await?.deployment_find().await?;
+        Ok(())
+    }
+
+    /// How many events wait to be made durable.
+    #[must_use]
+    pub fn audit_queue_length(&self) -> usize {
+        self.audit.len()
+    }
+
+    /// Asks the policy. A denial of something that would have been audited is itself audited.
+    async fn permit(&self, caller: &Caller, action: Action, scope: &Scope) -> Result<Permit, Error> {
+        let denial = match caller.permit(action, scope) {
+            Ok(permit) => return Ok(permit),
+            Err(denial) => denial,
+        };
+        metrics::counter!("regcred_denials_total", "reason" => match denial {
+            Denial::OutOfReach => "out_of_reach",
+            Denial::Role => "role",
+        })
+        .increment(1);
+        if action.is_audited() {
+            let place = self.store.read().await?.scope_find(scope).await?;
+            let event = AuditEvent::denied(&*self.clock, &*self.random, caller, action, scope, place.as_ref());
+            self.audit.record(event).await?;
+        }
+        Err(match denial {
+            Denial::OutOfReach => Error::NotFound(Thing::of(scope)),
+            Denial::Role => Error::Forbidden(action),
+        })
+    }
+
+    /// The permitted scope as it is now.
+    async fn place(&self, queries: &mut dyn Queries, permit: &Permit) -> Result<ScopeRecord, Error> {
+        let found = queries.scope_find(permit.scope()).await?.filter(|found| permit.covers(found));
+        found.ok_or_else(|| Error::NotFound(Thing::of(permit.scope())))
+    }
+
+    /// The permitted scope as it is now, where the deployment itself will do.
+    async fn place_or_deployment(
+        &self,
+        queries: &mut dyn Queries,
+        permit: &Permit,
+    ) -> Result<Option<ScopeRecord>, Error> {
+        match permit.scope() {
+            Scope::Deployment => Ok(None),
+            Scope::Organization(_) | Scope::Project(_) => self.place(queries, permit).await.map(Some),
+        }
+    }
+
+    /// The event that tells of a permitted change.
+    fn event(&self, permit: &Permit, place: Option<&ScopeRecord>, objects: Vec<Uuid>) -> AuditEvent {
+        AuditEvent::of(&*self.clock, &*self.random, permit, place, objects, Outcome::Success)
+    }
+
+    /// Makes the data key of a new scope, or of the deployment, and keeps it wrapped.
+    async fn data_key_create(
+        tx: &mut dyn Tx,
+        keyring: &Keyring,
+        sources: (&dyn Clock, &dyn Random),
+        deployment: DeploymentId,
+        place: Option<&ScopeRecord>,
+    ) -> Result<DataKey, Error> {
+        let (clock, random) = sources;
+        let key = DataKey::generate(DataKeyId::new(clock, random), random);
+        let scope = place.map(|place| place.id);
+        let binding = KeyBinding { deployment, scope, data_key: key.id(), version: key.version() };
+        let wrapped = keyring.wrap(&key, &binding, random).await?;
+        let record = DataKeyRecord { id: key.id(), scope, version: key.version(), wrapped };
+        // A master key may be retired between the wrapping and this: then the caller tries again with the new one.
+        if tx.data_key_insert(&record, clock.now()).await? { Ok(key) } else { Err(Error::TryAgain) }
+    }
+
+    async fn data_key_open(&self, record: &DataKeyRecord) -> Result<DataKey, Error> {
+        unwrap(&self.keyring, self.deployment, record).await
+    }
+
+    /// The data key of a scope.
+    async fn data_key(&self, queries: &mut dyn Queries, place: &ScopeRecord) -> Result<DataKey, Error> {
+        let record = queries.data_key_find(Some(place.id)).await?;
+        let record = record.ok_or_else(|| Corrupt::sealed("data_keys", "scope_id", place.id))?;
+        self.data_key_open(&record).await
+    }
+}
+
+/// Opens a data key in the place where it was found.
+async fn unwrap(keyring: &Keyring, deployment: DeploymentId, record: &DataKeyRecord) -> Result<DataKey, Error> {
+    let binding = KeyBinding { deployment, scope: record.scope, data_key: record.id, version: record.version };
+    let opened = keyring.unwrap(&record.wrapped, &binding).await;
+    opened.map_err(|fault| Error::unopened("data_keys", "wrapped", record.id, fault))
+}
+
+/// A page of what the store answered; unreadable rows are named in the log and counted.
+fn page<T, K: ToString>(
+    rows: Rows<T>,
+    request: &PageRequest,
+    key: impl Fn(&T) -> K,
+    key_of_lost: impl Fn(&Corrupt) -> Option<K>,
+) -> Page<T> {
+    Page::cut(rows, request.limit, key, |corrupt| {
+        report(corrupt);
+        key_of_lost(corrupt)
+    })
+}
+
+/// Where a list goes on.
+fn after<K: FromStr>(request: &PageRequest) -> Result<Option<K>, Error> {
+    request.after().map_err(|rule| Error::Parameter { parameter: "cursor", rule })
+}
+
+/// Names an unreadable row in the log.
+fn report(corrupt: &Corrupt) {
+    metrics::counter!("regcred_unreadable_rows_total", "table" => corrupt.table).increment(1);
+    tracing::error!(
+        table = corrupt.table,
+        column = corrupt.column,
+        id = corrupt.id,
+        "a row cannot be read and is left out"
+    );
+}

@@ -1,0 +1,176 @@
+//! The hot path, and the only one on which secrets leave: the pull secret of a project.
+//!
+//! Read once, choose, compare the tag, open what was chosen, render, make the audit event durable, and only then answer.
+
+use super::{Error, Service, report};
+use crate::{
+    domain::{
+        credential::{Availability, Credential},
+        docker_config::{self, Entry, Login},
+        id::CredentialId,
+        image::ImageReference,
+        permission::{Action, Caller},
+        scope::{ProjectPath, Scope, ScopeRecord},
+        secret::{Password, SecretDocument},
+    },
+    store::SealedCredential,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct PullSecretRequest {
+    /// The project.
+    pub project: ProjectPath,
+    /// Only what these images need; everything if there are none.
+    pub images: Vec<ImageReference>,
+    /// The tags that the caller has already; `None` if he has none.
+    pub known: Option<Vec<String>>,
+}
+
+/// A pull secret.
+#[derive(Debug)]
+pub enum PullSecret {
+    /// The caller has it already, under this tag.
+    Known(String),
+    /// The document, its tag, and what was left out of it.
+    Fresh {
+        /// A docker config.
+        document: SecretDocument,
+        /// Changes exactly when the document does, as long as each scope keeps its data key.
+        tag: String,
+        /// What would have been in it.
+        omitted: Vec<Omission>,
+    },
+}
+
+/// A credential that was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Omission {
+    /// Which one.
+    pub id: CredentialId,
+    /// Why.
+    pub reason: OmissionReason,
+}
+
+/// Why a credential was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OmissionReason {
+    /// Somebody switched it off.
+    Disabled,
+    /// Its time is over.
+    Expired,
+    /// Its row cannot be read; the log says more.
+    Unreadable,
+}
+
+impl OmissionReason {
+    /// The reason's name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl Service {
+    /// The pull secret of a project: what is in force there, or what the given images need of it.
+    ///
+    /// # Errors
+    /// There is no such project, the caller may not, the one credential that an image needs cannot be read, the audit event
+    /// could not be made durable, or the store failed.
+    pub async fn pull_secret_get(&self, caller: &Caller, request: &PullSecretRequest) -> Result<PullSecret, Error> {
+        let permit = self.permit(caller, Action::PullSecretGet, &Scope::Project(request.project.clone())).await?;
+        let mut queries = self.store.read().await?;
+        let place = self.place(&mut *queries, &permit).await?;
+        let rows = queries.sealed_credential_list(&place).await?;
+        drop(queries);
+
+        let mut omitted = Vec::new();
+        let mut sealed = HashMap::with_capacity(rows.len());
+        let mut credentials = Vec::with_capacity(rows.len());
+        for row in rows {
+            match row {
+                Ok(row) => {
+                    credentials.push(row.credential.clone());
+                    sealed.insert(row.credential.id, row);
+                }
+                Err(corrupt) => {
+                    report(&corrupt);
+                    let id = corrupt.id.parse().map_err(|_| corrupt)?;
+                    omitted.push(Omission { id, reason: OmissionReason::Unreadable });
+                }
+            }
+        }
+        let selection = docker_config::select(&credentials, &request.images, self.clock.now());
+        omitted.extend(selection.omitted.iter().filter_map(|(id, why)| omission(*id, *why)));
+        let tag = tag(&selection.entries, &sealed);
+        if request.known.as_ref().is_some_and(|known| known.contains(&tag)) {
+            return Ok(PullSecret::Known(tag));
+        }
+
+        let mut opened = Vec::with_capacity(selection.entries.len());
+        for entry in selection.entries {
+            match self.open(&place, &sealed[&entry.credential.id]).await {
+                Ok(password) => opened.push((entry, password)),
+                // Without images, one bad row must not keep the others from their users. With images it is needed.
+                Err(_) if request.images.is_empty() => {
+                    omitted.push(Omission { id: entry.credential.id, reason: OmissionReason::Unreadable });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let logins: Vec<_> = opened.iter().map(|(entry, password)| login(entry, password)).collect();
+        let document = docker_config::render(&logins);
+        let handed_out: Vec<_> = opened.iter().map(|(entry, _)| entry.credential.id.as_uuid()).collect();
+        drop(logins);
+        let count = handed_out.len() as u64;
+        self.audit.record(self.event(&permit, Some(&place), handed_out)).await?;
+        metrics::counter!("regcred_hand_outs_total").increment(1);
+        metrics::counter!("regcred_passwords_handed_out_total").increment(count);
+        Ok(PullSecret::Fresh { document, tag, omitted })
+    }
+
+    /// The password of a credential, in the place where it was found.
+    async fn open(&self, place: &ScopeRecord, row: &SealedCredential) -> Result<Password, Error> {
+        let data_key = self.data_key_open(&row.data_key).await?;
+        let owner = ScopeRecord { id: row.scope_id, ..place.clone() };
+        data_key
+            .open(&row.sealed, &self.password_binding(&owner, &row.credential))
+            .map_err(|fault| Error::unopened("credentials", "sealed", row.credential.id, fault))
+    }
+}
+
+fn omission(id: CredentialId, availability: Availability) -> Option<Omission> {
+    let reason = match availability {
+        Availability::Available => return None,
+        Availability::Disabled => OmissionReason::Disabled,
+        Availability::Expired => OmissionReason::Expired,
+    };
+    Some(Omission { id, reason })
+}
+
+fn login<'a>(entry: &'a Entry<'_>, password: &'a Password) -> Login<'a> {
+    let Credential { username, email, .. } = entry.credential;
+    Login { key: &entry.key, username: username.as_ref(), email: email.as_ref(), password }
+}
+
+/// What the document will be, without opening anything: key, e-mail address and fingerprint of each entry, hashed.
+fn tag(entries: &[Entry<'_>], sealed: &HashMap<CredentialId, SealedCredential>) -> String {
+    let mut hash = Sha256::new();
+    let mut field = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    for entry in entries {
+        field(entry.key.as_bytes());
+        field(entry.credential.email.as_ref().map_or(b"", |email| email.as_str().as_bytes()));
+        field(&sealed[&entry.credential.id].fingerprint);
+    }
+    URL_SAFE_NO_PAD.encode(&hash.finalize()[..16])
+}

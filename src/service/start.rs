@@ -1,0 +1,265 @@
+//! The start: from key sources and a database to a [`Service`], or a reason not to start that says what to do.
+//!
+//! A database without its master keys is refused rather than guessed at: a process that ran on with other keys could
+//! not open what is stored, and what it stored could not be opened by others.
+
+use super::{AuditQueue, Error, Service};
+use crate::{
+    crypto::{
+        data_key::DataKey,
+        keyring::{Keyring, MasterKey},
+        keyring_file::{self, KeyringFileError},
+        passphrase,
+    },
+    domain::{
+        audit::AuditEvent,
+        id::{DeploymentId, MasterKeyId, TokenId},
+        permission::{Action, Role},
+        scope::Scope,
+        source::{Clock, Random, random_bytes},
+        timestamp::Timestamp,
+        token::{Lifetime, Token, TokenText},
+    },
+    store::{Corrupt, Deployment, MasterKeyRecord, MasterKeyState, Store, StoreError},
+};
+use std::{path::PathBuf, sync::Arc};
+use zeroize::Zeroizing;
+
+/// Where the master keys come from. Several sources may be given; all their keys are held.
+#[derive(Debug)]
+pub struct KeySources {
+    /// A keyring file. On the very first start it is made if it is not there and nothing else is given.
+    pub file: Option<PathBuf>,
+    /// A keyring's text, from the environment.
+    pub text: Option<Zeroizing<String>>,
+    /// A passphrase, from which one key is derived.
+    pub passphrase: Option<Zeroizing<String>>,
+}
+
+/// A running service, and what its start left behind for its operator.
+pub struct Started {
+    /// The service.
+    pub service: Service,
+    /// Ends when the service is gone and its last audit event is written.
+    pub audit: tokio::task::JoinHandle<()>,
+    /// The keyring file, if this start made it.
+    pub new_keyring: Option<PathBuf>,
+    /// A new operator's token, if there was none that is good.
+    pub new_operator_token: bool,
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The keyring cannot be used.
+    #[error("the keyring cannot be used")]
+    KeyringFile(#[from] KeyringFileError),
+    /// The passphrase cannot be used.
+    #[error("the passphrase cannot be used")]
+    Passphrase(#[from] passphrase::PassphraseError),
+    /// A master key that is needed is not there.
+    #[error(
+        "master key {0} is needed to open what is stored, and no keyring or passphrase that was given has it; \
+         put the keyring file back from its backup, or point REGCRED_KEYRING_FILE or REGCRED_PASSPHRASE_FILE at it"
+    )]
+    MissingKey(MasterKeyId),
+    /// A master key is not the one that its name says.
+    #[error(
+        "master key {0} is not the key that this database was made with, though it has its name; \
+         put the right keyring file (or passphrase) back from its backup"
+    )]
+    WrongKey(MasterKeyId),
+    /// The passphrase is not the one.
+    #[error("the passphrase is not the one that this database was made with")]
+    WrongPassphrase,
+    /// The operator's token could not be handed over.
+    #[error("the new operator token cannot be written")]
+    OperatorToken(#[source] std::io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The deployment's own key could not be made or opened.
+    #[error(transparent)]
+    Service(#[from] Error),
+}
+
+impl Service {
+    /// Brings a service up on a database: on the first start ever it makes keys and names the deployment, on every later one
+    /// it checks that the keys are the right ones.
+    ///
+    /// `keep_operator_token` writes a token's text where only the operator can read it. It is called when no operator's
+    /// token is good any more, which makes it the way back in.
+    ///
+    /// # Errors
+    /// Keys are missing or wrong, or the store failed.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        sources: KeySources,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        keep_operator_token: impl FnOnce(&TokenText) -> std::io::Result<()> + Send,
+    ) -> Result<Started, StartError> {
+        let (deployment, known) = {
+            let mut queries = store.read().await?;
+            (queries.deployment_find().await?, queries.master_key_list().await?)
+        };
+        let mut new_keyring = None;
+        let keyring_file = sources.file.clone();
+        if let (None, Some(path), None, None) = (&deployment, &sources.file, &sources.text, &sources.passphrase)
+            && !path.exists()
+        {
+            keyring_file::add(path, &MasterKey::generate(MasterKeyId::new(&*clock, &*random), &*random))?;
+            new_keyring = Some(path.clone());
+        }
+        let start = Start { store, clock, random, keyring: Arc::new(Keyring::new(Vec::new())) };
+        let salt = start.load(sources, &known).await?;
+        let (deployment, token_key) = match deployment {
+            None => start.first(salt).await?,
+            Some(deployment) => (deployment.id, start.again(deployment.id, &known, salt).await?),
+        };
+        let Start { store, clock, random, keyring } = start;
+        let (audit, writer) = AuditQueue::start(store.audit_log());
+        let service = Self { store, keyring, keyring_file, deployment, token_key, audit, clock, random };
+        let new_operator_token = service.operator_token_renew(keep_operator_token).await?;
+        Ok(Started { service, audit: writer, new_keyring, new_operator_token })
+    }
+
+    /// Makes an operator's token if none is good. The file comes first: a token in a file that the database does not know
+    /// is replaced at the next start, but one that only the database knows would lock everybody out.
+    async fn operator_token_renew(
+        &self,
+        keep: impl FnOnce(&TokenText) -> std::io::Result<()> + Send,
+    ) -> Result<bool, StartError> {
+        let mut tx = self.store.begin().await?;
+        if tx.operator_token_exists().await? {
+            return Ok(false);
+        }
+        let text = TokenText::generate(&*self.random);
+        keep(&text).map_err(StartError::OperatorToken)?;
+        let now = self.clock.now();
+        let token = Token {
+            id: TokenId::new(&*self.clock, &*self.random),
+            name: "operator".parse().expect("it is a valid name"),
+            role: Role::Operator,
+            scope: Scope::Deployment,
+            expires_at: Lifetime::YEAR.from_now(now),
+            created_at: now,
+        };
+        tx.token_insert(&token, None, &self.token_key.token_mac(&text)).await?;
+        let objects = vec![token.id.as_uuid()];
+        tx.commit(AuditEvent::by_regcred(&*self.clock, &*self.random, Action::TokenCreate, objects)).await?;
+        Ok(true)
+    }
+}
+
+/// A start under way.
+struct Start {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    keyring: Arc<Keyring>,
+}
+
+/// The key that came from the passphrase, and the salt that was used.
+type Derived = Option<(MasterKeyId, [u8; 16])>;
+
+impl Start {
+    /// Fills the keyring from all sources, except with keys that were retired.
+    async fn load(&self, sources: KeySources, known: &[MasterKeyRecord]) -> Result<Derived, StartError> {
+        let mut keys = Vec::new();
+        match &sources.file {
+            // Where there is another source, or nothing yet, the file may be absent; missing keys are named later.
+            Some(path) if path.exists() => keys.extend(keyring_file::read(path)?),
+            Some(_) | None => {}
+        }
+        if let Some(text) = &sources.text {
+            keys.extend(keyring_file::parse(text)?);
+        }
+        let mut derived = None;
+        if let Some(text) = sources.passphrase {
+            let salted = known.iter().find_map(|key| key.salt.map(|salt| (key.id, salt)));
+            let (id, salt) =
+                salted.unwrap_or_else(|| (MasterKeyId::new(&*self.clock, &*self.random), random_bytes(&*self.random)));
+            // Takes a quarter of a gigabyte and about a second, once.
+            let work = tokio::task::spawn_blocking(move || passphrase::derive(&text, id, &salt));
+            keys.push(work.await.expect("the derivation neither panics nor is cancelled")?);
+            derived = Some((id, salt));
+        }
+        let retired = |id| known.iter().any(|key| key.id == id && key.state == MasterKeyState::Retired);
+        keys.into_iter().filter(|key| !retired(key.id())).for_each(|key| self.keyring.insert(key));
+        Ok(derived)
+    }
+
+    /// The very first start: names the deployment, takes the first key as active, and makes the deployment's data key.
+    async fn first(&self, derived: Derived) -> Result<(DeploymentId, DataKey), StartError> {
+        let (clock, random) = (&*self.clock, &*self.random);
+        let deployment = Deployment { id: DeploymentId::new(clock, random), created_at: clock.now() };
+        let ids = self.keyring.ids();
+        let active = derived.map(|(id, _)| id).or(ids.first().copied());
+        let active = active.ok_or(Error::Key(crate::crypto::keyring::KeyError::NoActive))?;
+        let mut tx = self.store.begin().await?;
+        tx.deployment_insert(&deployment).await?;
+        for id in &ids {
+            let state = if *id == active { MasterKeyState::Active } else { MasterKeyState::Standby };
+            tx.master_key_insert(&self.record(*id, state, deployment.id, derived, deployment.created_at)).await?;
+        }
+        self.keyring.activate(active).map_err(Error::Key)?;
+        let key = Service::data_key_create(&mut *tx, &self.keyring, (clock, random), deployment.id, None).await?;
+        let objects = ids.iter().map(MasterKeyId::as_uuid).collect();
+        tx.commit(AuditEvent::by_regcred(clock, random, Action::KeyAdd, objects)).await?;
+        Ok((deployment.id, key))
+    }
+
+    /// Every later start: checks the keys against what is known of them, and takes note of new ones.
+    async fn again(
+        &self,
+        deployment: DeploymentId,
+        known: &[MasterKeyRecord],
+        derived: Derived,
+    ) -> Result<DataKey, StartError> {
+        let mut tx = self.store.begin().await?;
+        for key in known.iter().filter(|key| key.state != MasterKeyState::Retired) {
+            match self.keyring.check_value(key.id, deployment) {
+                Some(check) if check == key.check_value => {}
+                Some(_) if key.salt.is_some() => return Err(StartError::WrongPassphrase),
+                Some(_) => return Err(StartError::WrongKey(key.id)),
+                None if key.state == MasterKeyState::Active || tx.data_key_count(key.id).await? > 0 => {
+                    return Err(StartError::MissingKey(key.id));
+                }
+                None => {}
+            }
+            if key.state == MasterKeyState::Active {
+                self.keyring.activate(key.id).map_err(Error::Key)?;
+            }
+        }
+        let new: Vec<_> = self.keyring.ids().into_iter().filter(|id| known.iter().all(|key| key.id != *id)).collect();
+        let record = tx.data_key_find(None).await?;
+        let record = record.ok_or_else(|| StoreError::from(Corrupt::sealed("data_keys", "scope_id", "deployment")))?;
+        if !new.is_empty() {
+            let now = self.clock.now();
+            for id in &new {
+                tx.master_key_insert(&self.record(*id, MasterKeyState::Standby, deployment, derived, now)).await?;
+            }
+            let objects = new.iter().map(MasterKeyId::as_uuid).collect();
+            tx.commit(AuditEvent::by_regcred(&*self.clock, &*self.random, Action::KeyAdd, objects)).await?;
+        }
+        Ok(super::unwrap(&self.keyring, deployment, &record).await?)
+    }
+
+    fn record(
+        &self,
+        id: MasterKeyId,
+        state: MasterKeyState,
+        deployment: DeploymentId,
+        derived: Derived,
+        created_at: Timestamp,
+    ) -> MasterKeyRecord {
+        MasterKeyRecord {
+            id,
+            state,
+            salt: derived.filter(|(derived, _)| *derived == id).map(|(_, salt)| salt),
+            check_value: self.keyring.check_value(id, deployment).expect("the identifier is one of the keyring's own"),
+            created_at,
+        }
+    }
+}

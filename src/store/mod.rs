@@ -1,0 +1,299 @@
+//! What regcred remembers, as traits: what a database must be able to do for the service, and how it may fail.
+//!
+//! A read is asked of a [`Queries`]; a change is made in a [`Tx`], which answers the same questions and ends in
+//! [`Tx::commit`] or in nothing. There is no commit without an audit event. "Not found" is `Ok(None)`; what it means is for
+//! the service to say. The store never sees a plaintext: passwords and keys come and go as [`Sealed`].
+//! `sql` is the only place that knows what a database is.
+
+pub mod sql;
+
+use crate::{
+    crypto::{data_key::TokenMac, envelope::Sealed},
+    domain::{
+        audit::{AuditEvent, RecordedEvent},
+        credential::Credential,
+        id::{CredentialId, DataKeyId, DeploymentId, MasterKeyId, ScopeId, TokenId},
+        page::Limit,
+        scope::{Scope, ScopeName, ScopeRecord},
+        server::RegistryServer,
+        timestamp::Timestamp,
+        token::Token,
+    },
+};
+use async_trait::async_trait;
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be had now: busy, full, read-only, gone. Nothing was changed; trying again may help.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A row that was needed cannot be read.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+    /// The database refused a statement: a defect of regcred or of the schema.
+    #[error("the database refused a statement")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A row that does not mean anything: it was altered or cut off behind regcred's back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("row {id} of table {table} cannot be read: {column}")]
+pub struct Corrupt {
+    /// The table.
+    pub table: &'static str,
+    /// The column, as far as one can be named.
+    pub column: String,
+    /// The row's identifier, or `?` if even that cannot be read.
+    pub id: String,
+}
+
+impl Corrupt {
+    /// A sealed column that does not open in the place where it was found.
+    #[must_use]
+    pub fn sealed(table: &'static str, column: &'static str, id: impl ToString) -> Self {
+        Self { table, column: column.to_owned(), id: id.to_string() }
+    }
+}
+
+/// What a list holds: each row, or why it cannot be read. One bad row does not hide the others.
+pub type Rows<T> = Vec<Result<T, Corrupt>>;
+
+/// A database with all that regcred keeps in it.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// A connection to ask questions. Each question sees all that was committed before it.
+    async fn read(&self) -> Result<Box<dyn Queries>, StoreError>;
+
+    /// Begins a change.
+    async fn begin(&self) -> Result<Box<dyn Tx>, StoreError>;
+
+    /// The audit log, on a connection that nothing else uses.
+    fn audit_log(&self) -> Box<dyn AuditLog>;
+
+    /// Closes all connections, after what runs on them has ended.
+    async fn close(&self);
+}
+
+/// The audit log for events that belong to no other change: the hand-outs.
+#[async_trait]
+pub trait AuditLog: Send {
+    /// Makes all these events durable, or none. A hand-out also marks its credentials as used.
+    async fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreError>;
+}
+
+/// The installation itself.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// Names it.
+    pub id: DeploymentId,
+    /// When it was first started.
+    pub created_at: Timestamp,
+}
+
+/// What may be done with a master key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MasterKeyState {
+    /// It wraps and unwraps. There is exactly one.
+    Active,
+    /// It unwraps only.
+    Standby,
+    /// It is gone for ever.
+    Retired,
+}
+
+impl MasterKeyState {
+    /// The state's name on the wire and in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Standby => "standby",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// What is known of a master key besides the key.
+#[derive(Debug, Clone)]
+pub struct MasterKeyRecord {
+    /// Names it.
+    pub id: MasterKeyId,
+    /// What may be done with it.
+    pub state: MasterKeyState,
+    /// The salt, if it is derived from a passphrase.
+    pub salt: Option<[u8; 16]>,
+    /// Tells a wrong key of the right name.
+    pub check_value: [u8; 32],
+    /// When it was first seen.
+    pub created_at: Timestamp,
+}
+
+/// A data key as it is kept: wrapped under a master key.
+#[derive(Debug)]
+pub struct DataKeyRecord {
+    /// Names it.
+    pub id: DataKeyId,
+    /// The scope whose passwords it seals; none for the deployment's own key, which tells tokens.
+    pub scope: Option<ScopeId>,
+    /// Counts the keys of the scope, from 1.
+    pub version: u32,
+    /// The key itself.
+    pub wrapped: Sealed,
+}
+
+/// A credential with its sealed password and the wrapped key that it is sealed under.
+#[derive(Debug)]
+pub struct SealedCredential {
+    /// What is known of it in the clear.
+    pub credential: Credential,
+    /// The identifier of the scope that it belongs to.
+    pub scope_id: ScopeId,
+    /// The password.
+    pub sealed: Sealed,
+    /// Changes exactly when server, user name or password do.
+    pub fingerprint: [u8; 16],
+    /// The key of its scope.
+    pub data_key: DataKeyRecord,
+}
+
+/// A token as the store finds it by its text.
+#[derive(Debug)]
+pub struct FoundToken {
+    /// What is known of it.
+    pub token: Token,
+    /// The identifier of its scope; none for the deployment.
+    pub scope_id: Option<ScopeId>,
+    /// The code it was found by, to compare once more in constant time.
+    pub mac: TokenMac,
+    /// Whether its time is over, by the database's clock.
+    pub expired: bool,
+}
+
+/// Which credentials to list: those that are in force in a scope, its own and inherited.
+#[derive(Debug, Clone)]
+pub struct CredentialFilter<'a> {
+    /// The scope.
+    pub place: &'a ScopeRecord,
+    /// Only those for this server.
+    pub server: Option<&'a RegistryServer>,
+    /// Only those behind this one.
+    pub after: Option<CredentialId>,
+    /// How many at most.
+    pub limit: Limit,
+}
+
+/// Whose audit events to list.
+#[derive(Debug, Clone, Copy)]
+pub enum AuditScope {
+    /// All of them.
+    Deployment,
+    /// Those of an organization and its projects.
+    Organization(ScopeId),
+    /// Those of a project.
+    Project(ScopeId),
+}
+
+/// The questions that the service asks.
+#[async_trait]
+pub trait Queries: Send {
+    /// The installation; none before the first start.
+    async fn deployment_find(&mut self) -> Result<Option<Deployment>, StoreError>;
+    /// Every master key that was ever seen, oldest first.
+    async fn master_key_list(&mut self) -> Result<Vec<MasterKeyRecord>, StoreError>;
+    /// How many data keys are wrapped under that master key.
+    async fn data_key_count(&mut self, master_key: MasterKeyId) -> Result<u64, StoreError>;
+    /// The key of a scope, or the deployment's own.
+    async fn data_key_find(&mut self, scope: Option<ScopeId>) -> Result<Option<DataKeyRecord>, StoreError>;
+    /// Some data keys that are wrapped under another master key than that.
+    async fn data_key_list_stale(&mut self, active: MasterKeyId, limit: i64) -> Result<Vec<DataKeyRecord>, StoreError>;
+    /// An organization or a project by name. [`Scope::Deployment`] has no record.
+    async fn scope_find(&mut self, scope: &Scope) -> Result<Option<ScopeRecord>, StoreError>;
+    /// Organizations by name, behind one.
+    async fn organization_list(
+        &mut self,
+        after: Option<&ScopeName>,
+        limit: Limit,
+    ) -> Result<Rows<ScopeRecord>, StoreError>;
+    /// An organization's projects by name, behind one.
+    async fn project_list(
+        &mut self,
+        organization: ScopeId,
+        after: Option<&ScopeName>,
+        limit: Limit,
+    ) -> Result<Rows<ScopeRecord>, StoreError>;
+    /// Credentials in the order in which they were made.
+    async fn credential_list(&mut self, filter: &CredentialFilter<'_>) -> Result<Rows<Credential>, StoreError>;
+    /// A credential of that scope or of its organization.
+    async fn credential_find(
+        &mut self,
+        place: &ScopeRecord,
+        id: CredentialId,
+    ) -> Result<Option<Credential>, StoreError>;
+    /// Which of the scope's own credentials has that server.
+    async fn credential_find_id(
+        &mut self,
+        scope: ScopeId,
+        server: &RegistryServer,
+    ) -> Result<Option<CredentialId>, StoreError>;
+    /// Everything that may be handed out in a project, with the project's own overriding what is inherited.
+    async fn sealed_credential_list(&mut self, place: &ScopeRecord) -> Result<Rows<SealedCredential>, StoreError>;
+    /// The token with that code.
+    async fn token_find(&mut self, mac: &TokenMac) -> Result<Option<FoundToken>, StoreError>;
+    /// One of the tokens that belong to exactly that scope.
+    async fn token_get(&mut self, scope: Option<ScopeId>, id: TokenId) -> Result<Option<Token>, StoreError>;
+    /// The tokens that belong to exactly that scope, in the order in which they were made.
+    async fn token_list(
+        &mut self,
+        scope: Option<ScopeId>,
+        after: Option<TokenId>,
+        limit: Limit,
+    ) -> Result<Rows<Token>, StoreError>;
+    /// Whether there is an operator token that is still good.
+    async fn operator_token_exists(&mut self) -> Result<bool, StoreError>;
+    /// Audit events in the order in which they were committed, behind that sequence number.
+    async fn audit_event_list(
+        &mut self,
+        scope: AuditScope,
+        after: Option<i64>,
+        limit: Limit,
+    ) -> Result<Rows<RecordedEvent>, StoreError>;
+}
+
+/// A change under way. Dropped without [`Tx::commit`], it never happened.
+#[async_trait]
+pub trait Tx: Queries {
+    /// Names the installation, at its first start.
+    async fn deployment_insert(&mut self, deployment: &Deployment) -> Result<(), StoreError>;
+    /// Records a master key.
+    async fn master_key_insert(&mut self, key: &MasterKeyRecord) -> Result<(), StoreError>;
+    /// Moves a master key to another state. To make one active, first move the one that is.
+    async fn master_key_update(&mut self, id: MasterKeyId, state: MasterKeyState) -> Result<(), StoreError>;
+    /// Keeps a data key. `false` if the master key that it is wrapped under was retired; then nothing changes.
+    async fn data_key_insert(&mut self, key: &DataKeyRecord, at: Timestamp) -> Result<bool, StoreError>;
+    /// Replaces a data key's wrapping. `false` if the key is gone, is no longer wrapped as it was when it was read, or the
+    /// new master key was retired; then nothing changes.
+    async fn data_key_update(&mut self, old: &DataKeyRecord, wrapped: &Sealed) -> Result<bool, StoreError>;
+    /// Makes an organization or a project. `false` if one of that name exists; then nothing changes.
+    async fn scope_insert(&mut self, record: &ScopeRecord) -> Result<bool, StoreError>;
+    /// Deletes an organization or a project with its credentials, tokens and data key.
+    async fn scope_delete(&mut self, id: ScopeId) -> Result<(), StoreError>;
+    /// Adds a credential. `false` if the scope has one for that server; then nothing changes.
+    async fn credential_insert(&mut self, new: &SealedCredential) -> Result<bool, StoreError>;
+    /// Replaces a credential that still has the given revision, and its password if there is a new one. `false` if it is
+    /// gone or has another revision; then nothing changes.
+    async fn credential_update(
+        &mut self,
+        new: &Credential,
+        old_revision: u32,
+        password: Option<(&Sealed, &[u8; 16])>,
+    ) -> Result<bool, StoreError>;
+    /// Deletes a credential.
+    async fn credential_delete(&mut self, id: CredentialId) -> Result<(), StoreError>;
+    /// Keeps a token under the code of its text.
+    async fn token_insert(&mut self, token: &Token, scope: Option<ScopeId>, mac: &TokenMac) -> Result<(), StoreError>;
+    /// Revokes a token of exactly that scope. `false` if there is none.
+    async fn token_delete(&mut self, scope: Option<ScopeId>, id: TokenId) -> Result<bool, StoreError>;
+    /// Makes the change durable together with the event that tells of it.
+    async fn commit(self: Box<Self>, event: AuditEvent) -> Result<(), StoreError>;
+}

@@ -1,0 +1,180 @@
+//! What differs between databases, and the plumbing that lets everything else be written once.
+//!
+//! A trait implies only bounds on `Self`. So the bounds that sqlx puts on values (`T: Encode<DB>`) are turned around into
+//! bounds on the database (`DB: Binds<T>`), which [`Dialect`] can then imply for all code that is generic over it.
+
+use super::rows::{
+    AuditEventRow, CountRow, CredentialRow, DataKeyRow, DeploymentRow, FoundTokenRow, IdRow, MasterKeyRow, Record,
+    ScopeRow, SealedCredentialRow, TokenRow,
+};
+use crate::{
+    domain::timestamp::Timestamp,
+    store::{Corrupt, Rows, StoreError},
+};
+use sqlx::{ColumnIndex, Connection, Database, Decode, Encode, FromRow, Row as _, Type, query::Query};
+use std::future::Future;
+use uuid::Uuid;
+
+/// A statement of some database with its values.
+pub(super) type BoundQuery<DB> = Query<'static, DB, <DB as Database>::Arguments>;
+
+/// A database that regcred can run on.
+pub(super) trait Dialect:
+    Database
+    + Binds<Uuid>
+    + Binds<Option<Uuid>>
+    + Binds<String>
+    + Binds<Option<String>>
+    + Binds<Vec<u8>>
+    + Binds<Option<Vec<u8>>>
+    + Binds<i64>
+    + Binds<bool>
+    + Binds<Timestamp>
+    + Binds<Option<Timestamp>>
+    + Reads<AuditEventRow>
+    + Reads<CountRow>
+    + Reads<CredentialRow>
+    + Reads<DataKeyRow>
+    + Reads<DeploymentRow>
+    + Reads<FoundTokenRow>
+    + Reads<IdRow>
+    + Reads<MasterKeyRow>
+    + Reads<ScopeRow>
+    + Reads<SealedCredentialRow>
+    + Reads<TokenRow>
+{
+    /// Begins a transaction that may write, and never has to become one later.
+    const BEGIN: &'static str;
+
+    /// Runs a statement and tells how many rows it changed.
+    fn execute(
+        connection: &mut Self::Connection,
+        query: BoundQuery<Self>,
+    ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
+
+    /// Runs a statement and gives its rows.
+    fn fetch_all(
+        connection: &mut Self::Connection,
+        query: BoundQuery<Self>,
+    ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
+
+    /// Whether this refusal passes by itself, or once somebody makes room: busy, full, read-only, restarting.
+    fn is_passing(error: &dyn sqlx::error::DatabaseError) -> bool;
+
+    /// A new connection outside every pool.
+    fn connect(
+        options: &<Self::Connection as Connection>::Options,
+    ) -> impl Future<Output = Result<Self::Connection, sqlx::Error>> + Send;
+}
+
+/// A database that takes values of this type.
+pub(super) trait Binds<T>: Database {
+    /// Adds the value to the statement.
+    fn bind(query: BoundQuery<Self>, value: T) -> BoundQuery<Self>;
+}
+
+impl<DB: Database, T> Binds<T> for DB
+where
+    T: for<'q> Encode<'q, DB> + Type<DB> + 'static,
+{
+    fn bind(query: BoundQuery<Self>, value: T) -> BoundQuery<Self> {
+        query.bind(value)
+    }
+}
+
+/// A database whose rows can be read as this record.
+pub(super) trait Reads<R: Record>: Database {
+    /// Reads a row, or says which one cannot be read.
+    fn read(row: &Self::Row) -> Result<R::Domain, Corrupt>;
+}
+
+impl<DB: Database, R> Reads<R> for DB
+where
+    R: Record + for<'r> FromRow<'r, DB::Row>,
+    Uuid: for<'r> Decode<'r, DB> + Type<DB>,
+    &'static str: ColumnIndex<DB::Row>,
+{
+    fn read(row: &Self::Row) -> Result<R::Domain, Corrupt> {
+        let read = R::from_row(row).map_err(|error| match error {
+            sqlx::Error::ColumnDecode { index, .. } => index,
+            sqlx::Error::ColumnNotFound(name) => name,
+            _ => "the row".to_owned(),
+        });
+        read.and_then(|record| record.into_domain().map_err(str::to_owned)).map_err(|column| Corrupt {
+            table: R::TABLE,
+            column,
+            id: row.try_get::<Uuid, _>("id").map_or_else(|_| "?".to_owned(), |id| id.to_string()),
+        })
+    }
+}
+
+/// A statement in the making.
+pub(super) struct Statement<DB: Dialect>(BoundQuery<DB>);
+
+/// Begins a statement.
+pub(super) fn sql<DB: Dialect>(text: &'static str) -> Statement<DB> {
+    Statement(sqlx::query(text))
+}
+
+impl<DB: Dialect> Statement<DB> {
+    /// Gives the next `$n` its value.
+    pub(super) fn bind<T>(self, value: T) -> Self
+    where
+        DB: Binds<T>,
+    {
+        Self(DB::bind(self.0, value))
+    }
+
+    /// Runs it and tells how many rows it changed.
+    pub(super) async fn execute(self, connection: &mut DB::Connection) -> Result<u64, StoreError> {
+        DB::execute(connection, self.0).await.map_err(refused::<DB>)
+    }
+
+    /// Runs it and reads every row, each by itself.
+    pub(super) async fn list<R: Record>(self, connection: &mut DB::Connection) -> Result<Rows<R::Domain>, StoreError>
+    where
+        DB: Reads<R>,
+    {
+        let rows = DB::fetch_all(connection, self.0).await.map_err(refused::<DB>)?;
+        Ok(rows.iter().map(<DB as Reads<R>>::read).collect())
+    }
+
+    /// Runs it and reads every row, or none if one cannot be read.
+    pub(super) async fn all<R: Record>(self, connection: &mut DB::Connection) -> Result<Vec<R::Domain>, StoreError>
+    where
+        DB: Reads<R>,
+    {
+        Ok(self.list::<R>(connection).await?.into_iter().collect::<Result<_, _>>()?)
+    }
+
+    /// Runs it and reads the one row that there may be.
+    pub(super) async fn optional<R: Record>(
+        self,
+        connection: &mut DB::Connection,
+    ) -> Result<Option<R::Domain>, StoreError>
+    where
+        DB: Reads<R>,
+    {
+        Ok(self.list::<R>(connection).await?.into_iter().next().transpose()?)
+    }
+}
+
+/// The store's word for what sqlx says.
+pub(super) fn refused<DB: Dialect>(error: sqlx::Error) -> StoreError {
+    let passing = match &error {
+        sqlx::Error::Database(refusal) => DB::is_passing(refusal.as_ref()),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    };
+    if passing { unavailable(error) } else { StoreError::Refused(error.into()) }
+}
+
+/// The database cannot be had.
+pub(super) fn unavailable(error: sqlx::Error) -> StoreError {
+    StoreError::Unavailable(error.into())
+}

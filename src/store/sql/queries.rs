@@ -1,0 +1,311 @@
+//! The questions, as SQL.
+
+use super::{
+    dialect::{Dialect, sql},
+    rows::{
+        AuditEventRow, CountRow, CredentialRow, DataKeyRow, DeploymentRow, FoundTokenRow, IdRow, MasterKeyRow,
+        ScopeRow, SealedCredentialRow, TokenRow,
+    },
+    session::Session,
+};
+use crate::{
+    crypto::data_key::TokenMac,
+    domain::{
+        audit::RecordedEvent,
+        credential::Credential,
+        id::{CredentialId, MasterKeyId, ScopeId, TokenId},
+        page::Limit,
+        scope::{Scope, ScopeName, ScopeRecord},
+        server::RegistryServer,
+        token::Token,
+    },
+    store::{
+        AuditScope, CredentialFilter, DataKeyRecord, Deployment, FoundToken, MasterKeyRecord, Queries, Rows,
+        SealedCredential, StoreError,
+    },
+};
+use async_trait::async_trait;
+use uuid::Uuid;
+
+/// The columns of a [`ScopeRow`], of `s` with its parent `p`.
+macro_rules! scope_columns {
+    () => {
+        "s.id, s.parent_id, s.name, p.name as parent_name, s.created_at"
+    };
+}
+
+/// The columns of a [`CredentialRow`], of `c` in scope `s` with parent `p`.
+macro_rules! credential_columns {
+    () => {
+        "c.id, s.name as scope_name, p.name as parent_name, c.server, c.kind, c.username, c.email, c.image_prefix, \
+         c.expires_at, c.enabled, c.version, c.revision, c.created_at, c.updated_at, c.rotated_at, c.last_used_at"
+    };
+}
+
+/// The columns of a [`TokenRow`], of `t` in scope `s` with parent `p`.
+macro_rules! token_columns {
+    () => {
+        "t.id, t.name, t.role, s.name as scope_name, p.name as parent_name, t.expires_at, t.created_at"
+    };
+}
+
+/// The credentials in force in the scope `$1` whose organization is `$2`: its own, and those it inherits and does not
+/// override for the same server.
+macro_rules! credentials_in_force {
+    () => {
+        " from credentials c join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id \
+         join data_keys k on k.scope_id = c.scope_id \
+         where c.scope_id in ($1, $2) and not exists (select 1 from credentials own \
+         where own.scope_id = $1 and own.server = c.server and c.scope_id <> $1)"
+    };
+}
+
+#[async_trait]
+impl<DB: Dialect> Queries for Session<DB> {
+    async fn deployment_find(&mut self) -> Result<Option<Deployment>, StoreError> {
+        sql::<DB>("select id, created_at from deployment").optional::<DeploymentRow>(self.connection()).await
+    }
+
+    async fn master_key_list(&mut self) -> Result<Vec<MasterKeyRecord>, StoreError> {
+        sql::<DB>("select id, state, salt, check_value, created_at from master_keys order by created_at, id")
+            .all::<MasterKeyRow>(self.connection())
+            .await
+    }
+
+    async fn data_key_count(&mut self, master_key: MasterKeyId) -> Result<u64, StoreError> {
+        let count = sql::<DB>("select count(*) as count from data_keys where master_key_id = $1")
+            .bind(master_key.as_uuid())
+            .optional::<CountRow>(self.connection())
+            .await?;
+        Ok(count.unwrap_or_default())
+    }
+
+    async fn data_key_find(&mut self, scope: Option<ScopeId>) -> Result<Option<DataKeyRecord>, StoreError> {
+        let statement = match scope {
+            Some(id) => {
+                sql::<DB>("select id, scope_id, version, wrapped from data_keys where scope_id = $1").bind(id.as_uuid())
+            }
+            None => sql::<DB>("select id, scope_id, version, wrapped from data_keys where scope_id is null"),
+        };
+        statement.optional::<DataKeyRow>(self.connection()).await
+    }
+
+    async fn data_key_list_stale(&mut self, active: MasterKeyId, limit: i64) -> Result<Vec<DataKeyRecord>, StoreError> {
+        sql::<DB>("select id, scope_id, version, wrapped from data_keys where master_key_id <> $1 order by id limit $2")
+            .bind(active.as_uuid())
+            .bind(limit)
+            .all::<DataKeyRow>(self.connection())
+            .await
+    }
+
+    async fn scope_find(&mut self, scope: &Scope) -> Result<Option<ScopeRecord>, StoreError> {
+        let statement = match scope {
+            Scope::Deployment => return Ok(None),
+            Scope::Organization(name) => sql::<DB>(concat!(
+                "select ",
+                scope_columns!(),
+                " from scopes s left join scopes p on p.id = s.parent_id where s.parent_id is null and s.name = $1"
+            ))
+            .bind(name.to_string()),
+            Scope::Project(path) => sql::<DB>(concat!(
+                "select ",
+                scope_columns!(),
+                " from scopes p join scopes s on s.parent_id = p.id where p.parent_id is null and p.name = $1 and s.name = $2"
+            ))
+            .bind(path.organization.to_string())
+            .bind(path.project.to_string()),
+        };
+        statement.optional::<ScopeRow>(self.connection()).await
+    }
+
+    async fn organization_list(
+        &mut self,
+        after: Option<&ScopeName>,
+        limit: Limit,
+    ) -> Result<Rows<ScopeRecord>, StoreError> {
+        sql::<DB>(concat!(
+            "select ",
+            scope_columns!(),
+            " from scopes s left join scopes p on p.id = s.parent_id \
+             where s.parent_id is null and s.name > $1 order by s.name limit $2"
+        ))
+        .bind(text_or_start(after))
+        .bind(limit.with_one_more())
+        .list::<ScopeRow>(self.connection())
+        .await
+    }
+
+    async fn project_list(
+        &mut self,
+        organization: ScopeId,
+        after: Option<&ScopeName>,
+        limit: Limit,
+    ) -> Result<Rows<ScopeRecord>, StoreError> {
+        sql::<DB>(concat!(
+            "select ",
+            scope_columns!(),
+            " from scopes s join scopes p on p.id = s.parent_id \
+             where s.parent_id = $1 and s.name > $2 order by s.name limit $3"
+        ))
+        .bind(organization.as_uuid())
+        .bind(text_or_start(after))
+        .bind(limit.with_one_more())
+        .list::<ScopeRow>(self.connection())
+        .await
+    }
+
+    async fn credential_list(&mut self, filter: &CredentialFilter<'_>) -> Result<Rows<Credential>, StoreError> {
+        sql::<DB>(concat!(
+            "select ",
+            credential_columns!(),
+            credentials_in_force!(),
+            " and c.id > $3 and (cast($4 as text) is null or c.server = $4) order by c.id limit $5"
+        ))
+        .bind(filter.place.id.as_uuid())
+        .bind(filter.place.parent_id.map(|id| id.as_uuid()))
+        .bind(filter.after.map_or(Uuid::nil(), |id| id.as_uuid()))
+        .bind(filter.server.map(ToString::to_string))
+        .bind(filter.limit.with_one_more())
+        .list::<CredentialRow>(self.connection())
+        .await
+    }
+
+    async fn credential_find(
+        &mut self,
+        place: &ScopeRecord,
+        id: CredentialId,
+    ) -> Result<Option<Credential>, StoreError> {
+        sql::<DB>(concat!(
+            "select ",
+            credential_columns!(),
+            " from credentials c join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id \
+             where c.id = $3 and c.scope_id in ($1, $2)"
+        ))
+        .bind(place.id.as_uuid())
+        .bind(place.parent_id.map(|id| id.as_uuid()))
+        .bind(id.as_uuid())
+        .optional::<CredentialRow>(self.connection())
+        .await
+    }
+
+    async fn credential_find_id(
+        &mut self,
+        scope: ScopeId,
+        server: &RegistryServer,
+    ) -> Result<Option<CredentialId>, StoreError> {
+        let id = sql::<DB>("select id from credentials where scope_id = $1 and server = $2")
+            .bind(scope.as_uuid())
+            .bind(server.to_string())
+            .optional::<IdRow>(self.connection())
+            .await?;
+        Ok(id.map(CredentialId::from_uuid))
+    }
+
+    async fn sealed_credential_list(&mut self, place: &ScopeRecord) -> Result<Rows<SealedCredential>, StoreError> {
+        sql::<DB>(concat!(
+            "select ",
+            credential_columns!(),
+            ", c.scope_id, c.sealed, c.fingerprint, k.id as key_id, k.version as key_version, k.wrapped as key_wrapped",
+            credentials_in_force!(),
+            " order by c.id"
+        ))
+        .bind(place.id.as_uuid())
+        .bind(place.parent_id.map(|id| id.as_uuid()))
+        .list::<SealedCredentialRow>(self.connection())
+        .await
+    }
+
+    async fn token_find(&mut self, mac: &TokenMac) -> Result<Option<FoundToken>, StoreError> {
+        sql::<DB>(concat!(
+            "select ",
+            token_columns!(),
+            ", t.scope_id, t.mac, t.expires_at <= clock.now as expired \
+             from tokens t cross join database_clock clock \
+             left join scopes s on s.id = t.scope_id left join scopes p on p.id = s.parent_id where t.mac = $1"
+        ))
+        .bind(mac.as_bytes().to_vec())
+        .optional::<FoundTokenRow>(self.connection())
+        .await
+    }
+
+    async fn token_get(&mut self, scope: Option<ScopeId>, id: TokenId) -> Result<Option<Token>, StoreError> {
+        sql::<DB>(concat!(
+            "select ",
+            token_columns!(),
+            " from tokens t left join scopes s on s.id = t.scope_id left join scopes p on p.id = s.parent_id \
+             where t.id = $1 and (t.scope_id = $2 or (t.scope_id is null and cast($3 as text) is not null))"
+        ))
+        .bind(id.as_uuid())
+        .bind(scope.map(|id| id.as_uuid()))
+        .bind(deployment_marker(scope))
+        .optional::<TokenRow>(self.connection())
+        .await
+    }
+
+    async fn token_list(
+        &mut self,
+        scope: Option<ScopeId>,
+        after: Option<TokenId>,
+        limit: Limit,
+    ) -> Result<Rows<Token>, StoreError> {
+        sql::<DB>(concat!(
+            "select ",
+            token_columns!(),
+            " from tokens t left join scopes s on s.id = t.scope_id left join scopes p on p.id = s.parent_id \
+             where t.id > $1 and (t.scope_id = $2 or (t.scope_id is null and cast($3 as text) is not null)) \
+             order by t.id limit $4"
+        ))
+        .bind(after.map_or(Uuid::nil(), |id| id.as_uuid()))
+        .bind(scope.map(|id| id.as_uuid()))
+        .bind(deployment_marker(scope))
+        .bind(limit.with_one_more())
+        .list::<TokenRow>(self.connection())
+        .await
+    }
+
+    async fn operator_token_exists(&mut self) -> Result<bool, StoreError> {
+        let count = sql::<DB>(
+            "select count(*) as count from tokens t cross join database_clock clock \
+             where t.role = 'operator' and t.expires_at > clock.now",
+        )
+        .optional::<CountRow>(self.connection())
+        .await?;
+        Ok(count.is_some_and(|count| count > 0))
+    }
+
+    async fn audit_event_list(
+        &mut self,
+        scope: AuditScope,
+        after: Option<i64>,
+        limit: Limit,
+    ) -> Result<Rows<RecordedEvent>, StoreError> {
+        macro_rules! events {
+            ($condition:literal) => {
+                sql::<DB>(concat!(
+                    "select sequence, id, at, request_id, principal, token_id, scope, organization_id, project_id, operation, \
+                     object_ids, outcome, address from audit_events where sequence > $1",
+                    $condition,
+                    " order by sequence limit $2"
+                ))
+                .bind(after.unwrap_or(0))
+                .bind(limit.with_one_more())
+            };
+        }
+        let statement = match scope {
+            AuditScope::Deployment => events!(""),
+            AuditScope::Organization(id) => events!(" and organization_id = $3").bind(id.as_uuid()),
+            AuditScope::Project(id) => events!(" and project_id = $3").bind(id.as_uuid()),
+        };
+        statement.list::<AuditEventRow>(self.connection()).await
+    }
+}
+
+/// What every name comes after.
+fn text_or_start(after: Option<&ScopeName>) -> String {
+    after.map(ToString::to_string).unwrap_or_default()
+}
+
+/// Says in a statement that the deployment's own rows are meant: no comparison finds a null.
+fn deployment_marker(scope: Option<ScopeId>) -> Option<String> {
+    scope.is_none().then(|| "deployment".to_owned())
+}

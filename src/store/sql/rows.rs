@@ -1,0 +1,354 @@
+//! Rows as the databases give them, and how each becomes a domain type.
+//!
+//! A row type never leaves this module. Where a column's content is not what regcred would have written, the conversion
+//! names the column, and the row is reported as unreadable.
+
+use crate::{
+    crypto::{data_key::TokenMac, envelope::Sealed},
+    domain::{
+        audit::{AuditEvent, Outcome, RecordedEvent},
+        credential::Credential,
+        id::{CredentialId, DataKeyId, DeploymentId, EventId, MasterKeyId, RequestId, ScopeId, TokenId},
+        permission::Action,
+        scope::{ProjectPath, Scope, ScopeRecord},
+        timestamp::Timestamp,
+        token::Token,
+    },
+    store::{DataKeyRecord, Deployment, FoundToken, MasterKeyRecord, MasterKeyState, SealedCredential},
+};
+use sqlx::FromRow;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// A row that becomes a domain type, or names the column that stands in the way.
+pub(super) trait Record: Sized {
+    /// What it becomes.
+    type Domain: Send;
+
+    /// The table that it is reported under.
+    const TABLE: &'static str;
+
+    fn into_domain(self) -> Result<Self::Domain, &'static str>;
+}
+
+fn parse<T: FromStr>(text: &str, column: &'static str) -> Result<T, &'static str> {
+    text.parse().map_err(|_| column)
+}
+
+fn parse_optional<T: FromStr>(text: Option<&String>, column: &'static str) -> Result<Option<T>, &'static str> {
+    text.map(|text| parse(text, column)).transpose()
+}
+
+fn count(number: i64, column: &'static str) -> Result<u32, &'static str> {
+    u32::try_from(number).map_err(|_| column)
+}
+
+fn bytes<const N: usize>(bytes: &[u8], column: &'static str) -> Result<[u8; N], &'static str> {
+    bytes.try_into().map_err(|_| column)
+}
+
+fn sealed(bytes: Vec<u8>, column: &'static str) -> Result<Sealed, &'static str> {
+    Sealed::from_bytes(bytes).map_err(|_| column)
+}
+
+/// The scope of a row that was joined with its scope and that scope's parent.
+fn scope(name: Option<&String>, parent: Option<&String>) -> Result<Scope, &'static str> {
+    match (name, parent) {
+        (None, _) => Ok(Scope::Deployment),
+        (Some(name), None) => Ok(Scope::Organization(parse(name, "scopes.name")?)),
+        (Some(name), Some(parent)) => Ok(Scope::Project(ProjectPath {
+            organization: parse(parent, "scopes.name")?,
+            project: parse(name, "scopes.name")?,
+        })),
+    }
+}
+
+/// A bare number.
+#[derive(FromRow)]
+pub(super) struct CountRow {
+    count: i64,
+}
+
+impl Record for CountRow {
+    type Domain = u64;
+    const TABLE: &'static str = "count";
+
+    fn into_domain(self) -> Result<u64, &'static str> {
+        u64::try_from(self.count).map_err(|_| "count")
+    }
+}
+
+/// A bare identifier.
+#[derive(FromRow)]
+pub(super) struct IdRow {
+    id: Uuid,
+}
+
+impl Record for IdRow {
+    type Domain = Uuid;
+    const TABLE: &'static str = "credentials";
+
+    fn into_domain(self) -> Result<Uuid, &'static str> {
+        Ok(self.id)
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct DeploymentRow {
+    id: Uuid,
+    created_at: Timestamp,
+}
+
+impl Record for DeploymentRow {
+    type Domain = Deployment;
+    const TABLE: &'static str = "deployment";
+
+    fn into_domain(self) -> Result<Deployment, &'static str> {
+        Ok(Deployment { id: DeploymentId::from_uuid(self.id), created_at: self.created_at })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct MasterKeyRow {
+    id: Uuid,
+    state: String,
+    salt: Option<Vec<u8>>,
+    check_value: Vec<u8>,
+    created_at: Timestamp,
+}
+
+impl Record for MasterKeyRow {
+    type Domain = MasterKeyRecord;
+    const TABLE: &'static str = "master_keys";
+
+    fn into_domain(self) -> Result<MasterKeyRecord, &'static str> {
+        let states = [MasterKeyState::Active, MasterKeyState::Standby, MasterKeyState::Retired];
+        Ok(MasterKeyRecord {
+            id: MasterKeyId::from_uuid(self.id),
+            state: states.into_iter().find(|state| state.name() == self.state).ok_or("state")?,
+            salt: self.salt.map(|salt| bytes(&salt, "salt")).transpose()?,
+            check_value: bytes(&self.check_value, "check_value")?,
+            created_at: self.created_at,
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct DataKeyRow {
+    id: Uuid,
+    scope_id: Option<Uuid>,
+    version: i64,
+    wrapped: Vec<u8>,
+}
+
+impl Record for DataKeyRow {
+    type Domain = DataKeyRecord;
+    const TABLE: &'static str = "data_keys";
+
+    fn into_domain(self) -> Result<DataKeyRecord, &'static str> {
+        Ok(DataKeyRecord {
+            id: DataKeyId::from_uuid(self.id),
+            scope: self.scope_id.map(ScopeId::from_uuid),
+            version: count(self.version, "version")?,
+            wrapped: sealed(self.wrapped, "wrapped")?,
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct ScopeRow {
+    id: Uuid,
+    parent_id: Option<Uuid>,
+    name: String,
+    parent_name: Option<String>,
+    created_at: Timestamp,
+}
+
+impl Record for ScopeRow {
+    type Domain = ScopeRecord;
+    const TABLE: &'static str = "scopes";
+
+    fn into_domain(self) -> Result<ScopeRecord, &'static str> {
+        Ok(ScopeRecord {
+            scope: scope(Some(&self.name), self.parent_name.as_ref())?,
+            id: ScopeId::from_uuid(self.id),
+            parent_id: self.parent_id.map(ScopeId::from_uuid),
+            created_at: self.created_at,
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct CredentialRow {
+    id: Uuid,
+    scope_name: String,
+    parent_name: Option<String>,
+    server: String,
+    kind: String,
+    username: Option<String>,
+    email: Option<String>,
+    image_prefix: Option<String>,
+    expires_at: Option<Timestamp>,
+    enabled: bool,
+    version: i64,
+    revision: i64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    rotated_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+}
+
+impl Record for CredentialRow {
+    type Domain = Credential;
+    const TABLE: &'static str = "credentials";
+
+    fn into_domain(self) -> Result<Credential, &'static str> {
+        Ok(Credential {
+            id: CredentialId::from_uuid(self.id),
+            scope: scope(Some(&self.scope_name), self.parent_name.as_ref())?,
+            server: parse(&self.server, "server")?,
+            kind: parse(&self.kind, "kind")?,
+            username: parse_optional(self.username.as_ref(), "username")?,
+            email: parse_optional(self.email.as_ref(), "email")?,
+            image_prefix: parse_optional(self.image_prefix.as_ref(), "image_prefix")?,
+            expires_at: self.expires_at,
+            enabled: self.enabled,
+            version: count(self.version, "version")?,
+            revision: count(self.revision, "revision")?,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            rotated_at: self.rotated_at,
+            last_used_at: self.last_used_at,
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct SealedCredentialRow {
+    #[sqlx(flatten)]
+    credential: CredentialRow,
+    scope_id: Uuid,
+    sealed: Vec<u8>,
+    fingerprint: Vec<u8>,
+    key_id: Uuid,
+    key_version: i64,
+    key_wrapped: Vec<u8>,
+}
+
+impl Record for SealedCredentialRow {
+    type Domain = SealedCredential;
+    const TABLE: &'static str = "credentials";
+
+    fn into_domain(self) -> Result<SealedCredential, &'static str> {
+        let scope_id = ScopeId::from_uuid(self.scope_id);
+        Ok(SealedCredential {
+            credential: self.credential.into_domain()?,
+            scope_id,
+            sealed: sealed(self.sealed, "sealed")?,
+            fingerprint: bytes(&self.fingerprint, "fingerprint")?,
+            data_key: DataKeyRecord {
+                id: DataKeyId::from_uuid(self.key_id),
+                scope: Some(scope_id),
+                version: count(self.key_version, "data_keys.version")?,
+                wrapped: sealed(self.key_wrapped, "data_keys.wrapped")?,
+            },
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct TokenRow {
+    id: Uuid,
+    name: String,
+    role: String,
+    scope_name: Option<String>,
+    parent_name: Option<String>,
+    expires_at: Timestamp,
+    created_at: Timestamp,
+}
+
+impl Record for TokenRow {
+    type Domain = Token;
+    const TABLE: &'static str = "tokens";
+
+    fn into_domain(self) -> Result<Token, &'static str> {
+        Ok(Token {
+            id: TokenId::from_uuid(self.id),
+            name: parse(&self.name, "name")?,
+            role: parse(&self.role, "role")?,
+            scope: scope(self.scope_name.as_ref(), self.parent_name.as_ref())?,
+            expires_at: self.expires_at,
+            created_at: self.created_at,
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct FoundTokenRow {
+    #[sqlx(flatten)]
+    token: TokenRow,
+    scope_id: Option<Uuid>,
+    mac: Vec<u8>,
+    expired: bool,
+}
+
+impl Record for FoundTokenRow {
+    type Domain = FoundToken;
+    const TABLE: &'static str = "tokens";
+
+    fn into_domain(self) -> Result<FoundToken, &'static str> {
+        let token = self.token.into_domain()?;
+        if self.scope_id.is_some() == (token.scope == Scope::Deployment) {
+            return Err("scope_id");
+        }
+        Ok(FoundToken {
+            token,
+            scope_id: self.scope_id.map(ScopeId::from_uuid),
+            mac: TokenMac::from_bytes(bytes(&self.mac, "mac")?),
+            expired: self.expired,
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct AuditEventRow {
+    sequence: i64,
+    id: Uuid,
+    at: Timestamp,
+    request_id: Uuid,
+    principal: String,
+    token_id: Option<Uuid>,
+    scope: String,
+    organization_id: Option<Uuid>,
+    project_id: Option<Uuid>,
+    operation: String,
+    object_ids: String,
+    outcome: String,
+    address: Option<String>,
+}
+
+impl Record for AuditEventRow {
+    type Domain = RecordedEvent;
+    const TABLE: &'static str = "audit_events";
+
+    fn into_domain(self) -> Result<RecordedEvent, &'static str> {
+        let outcomes = [Outcome::Success, Outcome::Denied];
+        Ok(RecordedEvent {
+            sequence: self.sequence,
+            event: AuditEvent {
+                id: EventId::from_uuid(self.id),
+                at: self.at,
+                request_id: RequestId::from_uuid(self.request_id),
+                principal: self.principal,
+                token_id: self.token_id.map(TokenId::from_uuid),
+                scope: parse(&self.scope, "scope")?,
+                organization_id: self.organization_id.map(ScopeId::from_uuid),
+                project_id: self.project_id.map(ScopeId::from_uuid),
+                operation: *Action::ALL.iter().find(|action| action.name() == self.operation).ok_or("operation")?,
+                objects: serde_json::from_str(&self.object_ids).map_err(|_| "object_ids")?,
+                outcome: outcomes.into_iter().find(|outcome| outcome.name() == self.outcome).ok_or("outcome")?,
+                address: parse_optional(self.address.as_ref(), "address")?,
+            },
+        })
+    }
+}

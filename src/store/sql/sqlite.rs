@@ -1,0 +1,112 @@
+//! SQLite, the embedded database: one file, one process, one writer at a time.
+
+use super::{
+    OpenError,
+    dialect::{BoundQuery, Dialect},
+};
+use sqlx::{
+    ConnectOptions as _, Connection as _, Executor as _, Pool, Sqlite, SqliteConnection,
+    error::DatabaseError,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Up to 3.51.2 two connections that write and checkpoint at once can corrupt a WAL database.
+const OLDEST_SOUND_VERSION: [u32; 3] = [3, 51, 3];
+const READERS: u32 = 4;
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The primary result codes (<https://www.sqlite.org/rescode.html>) that say "not now": `SQLITE_BUSY`, `LOCKED`,
+/// `NOMEM`, `READONLY`, `INTERRUPT`, `IOERR`, `FULL`, `CANTOPEN`.
+const PASSING: [u32; 8] = [5, 6, 7, 8, 9, 10, 13, 14];
+
+impl Dialect for Sqlite {
+    // A deferred transaction that becomes a writer later fails at once when another one writes: no timeout applies.
+    const BEGIN: &'static str = "begin immediate";
+
+    async fn execute(connection: &mut SqliteConnection, query: BoundQuery<Self>) -> Result<u64, sqlx::Error> {
+        connection.execute(query).await.map(|done| done.rows_affected())
+    }
+
+    async fn fetch_all(
+        connection: &mut SqliteConnection,
+        query: BoundQuery<Self>,
+    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        connection.fetch_all(query).await
+    }
+
+    fn is_passing(error: &dyn DatabaseError) -> bool {
+        // An extended code has the primary one in its low byte.
+        error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| PASSING.contains(&(code & 0xff)))
+    }
+
+    async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+        options.connect().await
+    }
+}
+
+/// An opened database.
+pub(super) struct Parts {
+    pub(super) readers: Pool<Sqlite>,
+    pub(super) writers: Pool<Sqlite>,
+    pub(super) options: SqliteConnectOptions,
+    pub(super) lock: File,
+}
+
+pub(super) async fn open(file: &Path) -> Result<Parts, OpenError> {
+    let fault = |source| OpenError::File { path: file.to_owned(), source };
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fault)?;
+    }
+    // SQLite gives its write-ahead log the permissions of the database, so these are right before it first sees it.
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file).map_err(fault)?;
+    let file = file.canonicalize().map_err(fault)?;
+    let lock = lock(&file)?;
+
+    let options = SqliteConnectOptions::new()
+        .filename(&file)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE)
+        // What is deleted is overwritten, above all the data keys of deleted scopes.
+        .pragma("secure_delete", "on")
+        .disable_statement_logging();
+    let mut first = options.connect().await?;
+    check_version(&mut first).await?;
+    sqlx::migrate!("migrations/sqlite").run(&mut first).await?;
+    first.close().await?;
+
+    let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(PATIENCE);
+    Ok(Parts {
+        readers: pool(READERS).connect_lazy_with(options.clone().pragma("query_only", "on")),
+        writers: pool(1).connect_lazy_with(options.clone()),
+        options,
+        lock,
+    })
+}
+
+/// One process a file: the lock goes with the process, however it ends.
+fn lock(database: &Path) -> Result<File, OpenError> {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = opened.map_err(|source| OpenError::File { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(database.to_owned())),
+        Err(TryLockError::Error(source)) => Err(OpenError::File { path, source }),
+    }
+}
+
+async fn check_version(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let version: String = sqlx::query_scalar("select sqlite_version()").fetch_one(connection).await?;
+    let parts: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
+    if parts.as_slice() >= OLDEST_SOUND_VERSION.as_slice() { Ok(()) } else { Err(OpenError::Version(version)) }
+}

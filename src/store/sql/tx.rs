@@ -1,0 +1,194 @@
+//! The changes, as SQL.
+
+use super::{
+    audit,
+    dialect::{Dialect, sql},
+    session::Session,
+};
+use crate::{
+    crypto::{data_key::TokenMac, envelope::Sealed},
+    domain::{
+        audit::AuditEvent,
+        credential::Credential,
+        id::{CredentialId, MasterKeyId, ScopeId, TokenId},
+        scope::ScopeRecord,
+        timestamp::Timestamp,
+        token::Token,
+    },
+    store::{DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, SealedCredential, StoreError, Tx},
+};
+use async_trait::async_trait;
+
+#[async_trait]
+impl<DB: Dialect> Tx for Session<DB> {
+    async fn deployment_insert(&mut self, deployment: &Deployment) -> Result<(), StoreError> {
+        sql::<DB>("insert into deployment (singleton, id, created_at) values (1, $1, $2)")
+            .bind(deployment.id.as_uuid())
+            .bind(deployment.created_at)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    async fn master_key_insert(&mut self, key: &MasterKeyRecord) -> Result<(), StoreError> {
+        sql::<DB>("insert into master_keys (id, state, salt, check_value, created_at) values ($1, $2, $3, $4, $5)")
+            .bind(key.id.as_uuid())
+            .bind(key.state.name().to_owned())
+            .bind(key.salt.map(|salt| salt.to_vec()))
+            .bind(key.check_value.to_vec())
+            .bind(key.created_at)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    async fn master_key_update(&mut self, id: MasterKeyId, state: MasterKeyState) -> Result<(), StoreError> {
+        sql::<DB>("update master_keys set state = $2 where id = $1")
+            .bind(id.as_uuid())
+            .bind(state.name().to_owned())
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    async fn data_key_insert(&mut self, key: &DataKeyRecord, at: Timestamp) -> Result<bool, StoreError> {
+        let inserted = sql::<DB>(
+            "insert into data_keys (id, scope_id, version, master_key_id, wrapped, created_at) \
+             select $1, $2, $3, m.id, $5, $6 from master_keys m where m.id = $4 and m.state <> 'retired'",
+        )
+        .bind(key.id.as_uuid())
+        .bind(key.scope.map(|id| id.as_uuid()))
+        .bind(i64::from(key.version))
+        .bind(key.wrapped.key_id())
+        .bind(key.wrapped.as_bytes().to_vec())
+        .bind(at)
+        .execute(self.connection())
+        .await?;
+        Ok(inserted == 1)
+    }
+
+    async fn data_key_update(&mut self, old: &DataKeyRecord, wrapped: &Sealed) -> Result<bool, StoreError> {
+        let updated = sql::<DB>(
+            "update data_keys set master_key_id = $3, wrapped = $4 where id = $1 and master_key_id = $2 \
+             and exists (select 1 from master_keys m where m.id = $3 and m.state <> 'retired')",
+        )
+        .bind(old.id.as_uuid())
+        .bind(old.wrapped.key_id())
+        .bind(wrapped.key_id())
+        .bind(wrapped.as_bytes().to_vec())
+        .execute(self.connection())
+        .await?;
+        Ok(updated == 1)
+    }
+
+    async fn scope_insert(&mut self, record: &ScopeRecord) -> Result<bool, StoreError> {
+        let inserted = sql::<DB>(
+            "insert into scopes (id, parent_id, name, created_at) values ($1, $2, $3, $4) on conflict do nothing",
+        )
+        .bind(record.id.as_uuid())
+        .bind(record.parent_id.map(|id| id.as_uuid()))
+        .bind(record.name().map(ToString::to_string))
+        .bind(record.created_at)
+        .execute(self.connection())
+        .await?;
+        Ok(inserted == 1)
+    }
+
+    async fn scope_delete(&mut self, id: ScopeId) -> Result<(), StoreError> {
+        sql::<DB>("delete from scopes where id = $1").bind(id.as_uuid()).execute(self.connection()).await?;
+        Ok(())
+    }
+
+    async fn credential_insert(&mut self, new: &SealedCredential) -> Result<bool, StoreError> {
+        let credential = &new.credential;
+        let inserted = sql::<DB>(
+            "insert into credentials (id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, \
+             revision, sealed, fingerprint, created_at, updated_at, rotated_at) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) on conflict do nothing",
+        )
+        .bind(credential.id.as_uuid())
+        .bind(new.scope_id.as_uuid())
+        .bind(credential.server.to_string())
+        .bind(credential.kind.to_string())
+        .bind(credential.username.as_ref().map(ToString::to_string))
+        .bind(credential.email.as_ref().map(ToString::to_string))
+        .bind(credential.image_prefix.as_ref().map(ToString::to_string))
+        .bind(credential.expires_at)
+        .bind(credential.enabled)
+        .bind(i64::from(credential.version))
+        .bind(i64::from(credential.revision))
+        .bind(new.sealed.as_bytes().to_vec())
+        .bind(new.fingerprint.to_vec())
+        .bind(credential.created_at)
+        .bind(credential.updated_at)
+        .bind(credential.rotated_at)
+        .execute(self.connection())
+        .await?;
+        Ok(inserted == 1)
+    }
+
+    async fn credential_update(
+        &mut self,
+        new: &Credential,
+        old_revision: u32,
+        password: Option<(&Sealed, &[u8; 16])>,
+    ) -> Result<bool, StoreError> {
+        let updated = sql::<DB>(
+            "update credentials set server = $3, kind = $4, username = $5, email = $6, image_prefix = $7, expires_at = $8, \
+             enabled = $9, version = $10, revision = $11, updated_at = $12, rotated_at = $13, \
+             sealed = coalesce($14, sealed), fingerprint = coalesce($15, fingerprint) where id = $1 and revision = $2",
+        )
+        .bind(new.id.as_uuid())
+        .bind(i64::from(old_revision))
+        .bind(new.server.to_string())
+        .bind(new.kind.to_string())
+        .bind(new.username.as_ref().map(ToString::to_string))
+        .bind(new.email.as_ref().map(ToString::to_string))
+        .bind(new.image_prefix.as_ref().map(ToString::to_string))
+        .bind(new.expires_at)
+        .bind(new.enabled)
+        .bind(i64::from(new.version))
+        .bind(i64::from(new.revision))
+        .bind(new.updated_at)
+        .bind(new.rotated_at)
+        .bind(password.map(|(sealed, _)| sealed.as_bytes().to_vec()))
+        .bind(password.map(|(_, fingerprint)| fingerprint.to_vec()))
+        .execute(self.connection())
+        .await?;
+        Ok(updated == 1)
+    }
+
+    async fn credential_delete(&mut self, id: CredentialId) -> Result<(), StoreError> {
+        sql::<DB>("delete from credentials where id = $1").bind(id.as_uuid()).execute(self.connection()).await?;
+        Ok(())
+    }
+
+    async fn token_insert(&mut self, token: &Token, scope: Option<ScopeId>, mac: &TokenMac) -> Result<(), StoreError> {
+        sql::<DB>("insert into tokens (id, scope_id, name, role, mac, expires_at, created_at) values ($1, $2, $3, $4, $5, $6, $7)")
+            .bind(token.id.as_uuid())
+            .bind(scope.map(|id| id.as_uuid()))
+            .bind(token.name.to_string())
+            .bind(token.role.name().to_owned())
+            .bind(mac.as_bytes().to_vec())
+            .bind(token.expires_at)
+            .bind(token.created_at)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    async fn token_delete(&mut self, scope: Option<ScopeId>, id: TokenId) -> Result<bool, StoreError> {
+        let statement = match scope {
+            Some(scope) => {
+                sql::<DB>("delete from tokens where id = $1 and scope_id = $2").bind(id.as_uuid()).bind(scope.as_uuid())
+            }
+            None => sql::<DB>("delete from tokens where id = $1 and scope_id is null").bind(id.as_uuid()),
+        };
+        Ok(statement.execute(self.connection()).await? == 1)
+    }
+
+    async fn commit(mut self: Box<Self>, event: AuditEvent) -> Result<(), StoreError> {
+        audit::insert::<DB>(self.connection(), &event).await?;
+        (*self).finish().await
+    }
+}
