@@ -1,6 +1,7 @@
 //! regcred keeps the container-registry credentials of a platform's projects, encrypted, and hands deployers the pull
 //! secrets they need.
 
+pub mod client;
 pub mod crypto;
 pub mod domain;
 pub mod http;
