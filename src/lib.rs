@@ -2,6 +2,7 @@
 //! secrets they need.
 
 pub mod client;
+pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod http;

@@ -1,0 +1,335 @@
+//! The settings of `regcred serve`.
+//!
+//! [`ServerOptions`] is what was said: flags and environment (through clap), or a TOML file (through serde), in one
+//! struct whose members may all be absent. [`ServerOptions::resolve`] lays one over the other and makes
+//! [`ServerSettings`], in which every question has its answer.
+
+#![expect(clippy::doc_markdown, reason = "the comments of arguments are help texts, which know no Markdown")]
+
+use super::{ConfigError, Environment, parse_toml, read_secret};
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use std::{
+    fmt, fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
+
+const DATABASE_FILE: &str = "regcred.db";
+const KEYRING_FILE: &str = "keyring";
+
+/// What was said about the server, by flags and environment or by a file.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerOptions {
+    /// Directory of the database, the generated key file, operator.token and the lock file [default: ./regcred-data]
+    #[arg(long, env = "REGCRED_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The database: sqlite:///absolute/path or sqlite://relative/path [default: regcred.db in the data directory]
+    #[arg(long, env = "REGCRED_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Address of the public listener, which can never hand out a secret [default: 127.0.0.1:8080]
+    ///
+    /// Port 0 takes a free one; the ready line on stdout names it.
+    #[arg(long, env = "REGCRED_PUBLIC_LISTEN", value_name = "ADDR:PORT")]
+    pub public_listen: Option<SocketAddr>,
+    /// Address of the internal listener, where pull secrets leave [default: 127.0.0.1:8081]
+    #[arg(long, env = "REGCRED_INTERNAL_LISTEN", value_name = "ADDR:PORT")]
+    pub internal_listen: Option<SocketAddr>,
+    /// Allow the internal listener on an address that is not loopback, without TLS
+    ///
+    /// Only for a network where nobody else can listen, or behind a proxy that speaks TLS.
+    #[arg(
+        long,
+        env = "REGCRED_INTERNAL_LISTEN_PLAINTEXT",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
+    pub internal_listen_plaintext: Option<bool>,
+    /// File with the master keys, mode 0600 [default: a generated one in the data directory]
+    ///
+    /// Instead of a file, REGCRED_KEYRING may hold the keyring's text itself.
+    #[arg(long, env = "REGCRED_KEYRING_FILE", value_name = "FILE")]
+    pub keyring_file: Option<PathBuf>,
+    /// File with a passphrase that a master key is derived from
+    ///
+    /// Instead of a file, REGCRED_PASSPHRASE may hold the passphrase itself.
+    #[arg(long, env = "REGCRED_PASSPHRASE_FILE", value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// What to log: a level, or a filter such as info,regcred::http=debug [default: info]
+    #[arg(long, env = "REGCRED_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How log lines look [default: text]
+    #[arg(long, env = "REGCRED_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// All that the server needs to know before it starts.
+#[derive(Debug)]
+pub struct ServerSettings {
+    /// Where the service keeps its files.
+    pub data_dir: PathBuf,
+    /// The `SQLite` database file.
+    pub database: PathBuf,
+    /// Where the public listener is to be.
+    pub public_listen: SocketAddr,
+    /// Where the internal listener is to be.
+    pub internal_listen: SocketAddr,
+    /// Where the master keys are.
+    pub keyring: KeyringSource,
+    /// A passphrase to derive a master key from.
+    pub passphrase: Option<Zeroizing<String>>,
+    /// What to log; a valid filter.
+    pub log_filter: String,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+/// Where the master keys are.
+pub enum KeyringSource {
+    /// In a file.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Whether somebody named it. One that nobody named may be generated; a named one must be there.
+        configured: bool,
+    },
+    /// In the environment.
+    Text(Zeroizing<String>),
+}
+
+impl fmt::Debug for KeyringSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, configured } => {
+                f.debug_struct("File").field("path", path).field("configured", configured).finish()
+            }
+            Self::Text(_) => f.write_str("Text(..)"),
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Lays these flags over the file, and makes settings of both.
+    pub fn resolve(self, config_file: Option<&Path>) -> Result<ServerSettings, ConfigError> {
+        self.resolve_in(Environment::PROCESS, config_file)
+    }
+
+    fn resolve_in(
+        self,
+        environment: Environment<'_>,
+        config_file: Option<&Path>,
+    ) -> Result<ServerSettings, ConfigError> {
+        let options = match config_file {
+            Some(path) => self.over(Self::read(path)?),
+            None => self,
+        };
+        let internal_listen = options.internal_listen.unwrap_or((Ipv4Addr::LOCALHOST, 8081).into());
+        let public_listen = options.public_listen.unwrap_or((Ipv4Addr::LOCALHOST, 8080).into());
+        if !internal_listen.ip().is_loopback() && options.internal_listen_plaintext != Some(true) {
+            return Err(ConfigError::InternalListenPlaintext);
+        }
+        if public_listen == internal_listen && public_listen.port() != 0 {
+            return Err(ConfigError::Invalid {
+                setting: "REGCRED_INTERNAL_LISTEN".to_owned(),
+                rule: "must be another address or port than REGCRED_PUBLIC_LISTEN".to_owned(),
+            });
+        }
+        let log_filter = options.log.unwrap_or_else(|| "info".to_owned());
+        EnvFilter::builder().parse(&log_filter).map_err(|_| ConfigError::Invalid {
+            setting: "REGCRED_LOG".to_owned(),
+            rule: "must be a level or a filter such as info,regcred::http=debug".to_owned(),
+        })?;
+        let data_dir = options.data_dir.unwrap_or_else(|| PathBuf::from("regcred-data"));
+        let database = match &options.database_url {
+            Some(url) => sqlite_path(url)?,
+            None => data_dir.join(DATABASE_FILE),
+        };
+        Ok(ServerSettings {
+            keyring: keyring(environment, options.keyring_file, &data_dir)?,
+            passphrase: passphrase(environment, options.passphrase_file)?,
+            data_dir,
+            database,
+            public_listen,
+            internal_listen,
+            log_filter,
+            log_format: options.log_format.unwrap_or_default(),
+        })
+    }
+
+    /// What a file says. Relative paths in it start at the directory that it is in.
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let mut options: Self = parse_toml(path, &text)?;
+        if let Some(directory) = path.parent() {
+            let paths = [&mut options.data_dir, &mut options.keyring_file, &mut options.passphrase_file];
+            for file in paths.into_iter().flatten() {
+                *file = directory.join(&file);
+            }
+        }
+        Ok(options)
+    }
+
+    /// These options, and the others' where these say nothing.
+    fn over(self, others: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(others.data_dir),
+            database_url: self.database_url.or(others.database_url),
+            public_listen: self.public_listen.or(others.public_listen),
+            internal_listen: self.internal_listen.or(others.internal_listen),
+            internal_listen_plaintext: self.internal_listen_plaintext.or(others.internal_listen_plaintext),
+            keyring_file: self.keyring_file.or(others.keyring_file),
+            passphrase_file: self.passphrase_file.or(others.passphrase_file),
+            log: self.log.or(others.log),
+            log_format: self.log_format.or(others.log_format),
+        }
+    }
+}
+
+fn keyring(environment: Environment<'_>, file: Option<PathBuf>, data_dir: &Path) -> Result<KeyringSource, ConfigError> {
+    match (environment.text("REGCRED_KEYRING")?, file) {
+        (Some(_), Some(_)) => {
+            Err(ConfigError::GivenTwice { first: "REGCRED_KEYRING", second: "REGCRED_KEYRING_FILE (--keyring-file)" })
+        }
+        (Some(text), None) => Ok(KeyringSource::Text(text)),
+        (None, Some(path)) => Ok(KeyringSource::File { path, configured: true }),
+        (None, None) => Ok(KeyringSource::File { path: data_dir.join(KEYRING_FILE), configured: false }),
+    }
+}
+
+fn passphrase(environment: Environment<'_>, file: Option<PathBuf>) -> Result<Option<Zeroizing<String>>, ConfigError> {
+    match (environment.text("REGCRED_PASSPHRASE")?, file) {
+        (Some(_), Some(_)) => Err(ConfigError::GivenTwice {
+            first: "REGCRED_PASSPHRASE",
+            second: "REGCRED_PASSPHRASE_FILE (--passphrase-file)",
+        }),
+        (Some(text), None) => Ok(Some(text)),
+        (None, None) => Ok(None),
+        (None, Some(path)) => {
+            let text = read_secret(&path)?;
+            if text.is_empty() {
+                let setting = format!("the passphrase in {}", path.display());
+                return Err(ConfigError::Invalid { setting, rule: "must not be empty".to_owned() });
+            }
+            Ok(Some(text))
+        }
+    }
+}
+
+fn sqlite_path(url: &str) -> Result<PathBuf, ConfigError> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Err(ConfigError::PostgresUnsupported);
+    }
+    match url.strip_prefix("sqlite://") {
+        Some(path) if !path.is_empty() && !path.contains(['?', '#']) && path != ":memory:" => Ok(PathBuf::from(path)),
+        Some(_) | None => Err(ConfigError::Invalid {
+            setting: "REGCRED_DATABASE_URL".to_owned(),
+            rule: "must be sqlite:// and the path of a file, such as sqlite:///var/lib/regcred/regcred.db".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+
+    fn resolve(
+        options: ServerOptions,
+        file: Option<&str>,
+        variables: &[(&str, &str)],
+    ) -> Result<ServerSettings, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("regcred.toml");
+        if let Some(text) = file {
+            fs::write(&path, text).unwrap();
+        }
+        let find = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+        let resolved = options.resolve_in(Environment(&find), file.map(|_| path.as_path()));
+        resolved.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_said_is_a_whole_configuration() {
+        let settings = resolve(ServerOptions::default(), None, &[]).unwrap();
+        assert_eq!(settings.database, Path::new("regcred-data/regcred.db"));
+        assert_eq!(settings.public_listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.internal_listen.to_string(), "127.0.0.1:8081");
+        assert!(matches!(settings.keyring, KeyringSource::File { configured: false, .. }));
+        assert_eq!((settings.log_filter.as_str(), settings.log_format), ("info", LogFormat::Text));
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let flags = ServerOptions { log: Some("debug".to_owned()), ..ServerOptions::default() };
+        let file = "log = \"warn\"\nlog_format = \"json\"\npublic_listen = \"[::1]:0\"\ndata_dir = \"data\"\n";
+        let settings = resolve(flags, Some(file), &[]).unwrap();
+        assert_eq!(settings.log_filter, "debug");
+        assert_eq!(settings.log_format, LogFormat::Json);
+        assert_eq!(settings.public_listen.to_string(), "[::1]:0");
+        assert!(settings.data_dir.is_absolute(), "relative to the file");
+    }
+
+    #[test]
+    fn an_internal_listener_off_loopback_needs_a_word() {
+        let listen = |word| ServerOptions {
+            internal_listen: Some("0.0.0.0:8081".parse().unwrap()),
+            internal_listen_plaintext: word,
+            ..ServerOptions::default()
+        };
+        assert!(resolve(listen(None), None, &[]).is_err());
+        assert!(resolve(listen(Some(false)), None, &[]).is_err());
+        assert!(resolve(listen(Some(true)), None, &[]).is_ok());
+        assert!(resolve(listen(Some(false)), Some("internal_listen_plaintext = true"), &[]).is_err(), "flags win");
+    }
+
+    #[test]
+    fn a_secret_is_given_one_way() {
+        let keyring = ServerOptions { keyring_file: Some("/k".into()), ..ServerOptions::default() };
+        let error = resolve(keyring, None, &[("REGCRED_KEYRING", "x")]).unwrap_err();
+        assert!(error.contains("REGCRED_KEYRING_FILE") && error.ends_with("both set"), "{error}");
+        let error = resolve(ServerOptions::default(), Some("passphrase_file = \"p\""), &[("REGCRED_PASSPHRASE", "x")]);
+        assert!(error.unwrap_err().contains("REGCRED_PASSPHRASE_FILE"));
+        let settings = resolve(ServerOptions::default(), None, &[("REGCRED_KEYRING", "hunter2")]).unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        let settings = resolve(ServerOptions::default(), None, &[("REGCRED_KEYRING", "")]).unwrap();
+        assert!(matches!(settings.keyring, KeyringSource::File { .. }), "empty is not set");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for file in ["pasword = 1", "log = \"=;=\"", "public_listen = \"8080\"", "log_format = \"xml\""] {
+            assert!(resolve(ServerOptions::default(), Some(file), &[]).is_err(), "{file}");
+        }
+        let same = "public_listen = \"127.0.0.1:1\"\ninternal_listen = \"127.0.0.1:1\"";
+        assert!(resolve(ServerOptions::default(), Some(same), &[]).is_err());
+        assert!(resolve(ServerOptions::default(), Some("data_dir = \"x\""), &[("REGCRED_PASSPHRASE", "p")]).is_ok());
+    }
+
+    #[test]
+    fn a_database_url_names_a_file() {
+        assert_eq!(sqlite_path("sqlite:///var/r.db").unwrap(), Path::new("/var/r.db"));
+        assert_eq!(sqlite_path("sqlite://r.db").unwrap(), Path::new("r.db"));
+        assert!(matches!(sqlite_path("postgres://u:p@h/d"), Err(ConfigError::PostgresUnsupported)));
+        for url in ["sqlite://", "sqlite://:memory:", "sqlite://r.db?mode=ro", "r.db", "mysql://h/d"] {
+            let error = sqlite_path(url).unwrap_err().to_string();
+            assert!(!error.contains("mode=ro"), "{error}");
+        }
+    }
+}
