@@ -1,0 +1,94 @@
+//! `regcred add`.
+
+use super::{
+    clock::{End, now},
+    credential::{kind_parser, title},
+    failure::Failure,
+    output::{self, Format},
+    password::PasswordArgs,
+    scope::ScopeArgs,
+    session::{Session, called},
+};
+use crate::{
+    client::NewCredential,
+    config::client::ClientOptions,
+    domain::{
+        credential::{Email, Username},
+        kind::RegistryKind,
+        server::{ImagePrefix, RegistryServer},
+    },
+};
+use clap::Args;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  Ask for the password without showing it:
+    regcred add --project acme/shop --server ghcr.io --username bot
+
+  In a script:
+    echo \"$PASSWORD\" | regcred add -p acme/shop -s quay.io/acme -u bot --password-stdin
+
+  A Google service account's key file, for all projects of acme, until it ends:
+    regcred add --org acme --server europe-docker.pkg.dev --username _json_key \\
+      --password-file key.json --expires-at 2027-01-01
+
+The flags of kubectl create secret docker-registry are understood as well:
+--docker-server, --docker-username, --docker-email and --docker-password.";
+
+/// Adds a credential.
+#[derive(Args)]
+pub(super) struct Add {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// The registry as you have it: ghcr.io, quay.io/acme, https://index.docker.io/v1/, [::1]:5000
+    #[arg(short, long, alias = "docker-server", value_name = "SERVER")]
+    server: RegistryServer,
+    /// The user name
+    #[arg(short, long, alias = "docker-username", value_name = "NAME")]
+    username: Option<Username>,
+    #[command(flatten)]
+    password: PasswordArgs,
+    /// The e-mail address, for tools that want the field
+    #[arg(long, alias = "docker-email", value_name = "ADDRESS")]
+    email: Option<Email>,
+    /// The sort of registry [default: inferred from the server]
+    #[arg(long, value_parser = kind_parser())]
+    kind: Option<RegistryKind>,
+    /// Offer the login only for images below this repository path
+    #[arg(long, value_name = "PREFIX")]
+    image_prefix: Option<ImagePrefix>,
+    /// From then on it is handed out no more: 2027-01-01T00:00:00Z, 2027-01-01 or 90d
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<End>,
+    /// Add it switched off
+    #[arg(long)]
+    disable: bool,
+    /// What to print about what was added
+    #[arg(short, long, value_enum, default_value = "name")]
+    output: Format,
+    #[command(flatten)]
+    connection: ClientOptions,
+}
+
+pub(super) async fn run(args: Add) -> Result<(), Failure> {
+    let session = Session::open(args.connection)?;
+    let scope = session.scope(&args.scope)?;
+    let prompt = match &args.username {
+        Some(username) => format!("Password of {username} at {}", args.server),
+        None => format!("Password for {}", args.server),
+    };
+    let password = args.password.read(&prompt)?;
+    let new = NewCredential {
+        server: &args.server,
+        kind: args.kind,
+        username: args.username.as_ref(),
+        email: args.email.as_ref(),
+        image_prefix: args.image_prefix.as_ref(),
+        expires_at: args.expires_at.map(|end| end.time(now())),
+        enabled: !args.disable,
+        password: &password,
+    };
+    let added = session.client.credential_create(&scope, &new).await.map_err(session.explain(&scope))?;
+    output::note(&format!("Added {} to {}.", title(&added), called(&scope)));
+    output::one(&added, args.output)
+}

@@ -1,0 +1,185 @@
+//! What the commands about credentials share: how one is named, and how it is shown.
+
+use super::{
+    clock::{ago, now},
+    exit::Exit,
+    failure::Failure,
+    output::{self, Listed},
+    session::{Session, called, flag},
+};
+use crate::{
+    domain::{
+        id::CredentialId, kind::RegistryKind, scope::Scope, server::RegistryServer, text::Invalid, timestamp::Timestamp,
+    },
+    http::wire::Credential,
+};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use comfy_table::{Cell, Color};
+use std::str::FromStr;
+
+/// A credential as people name it: by its identifier, or by its server, of which a scope has each only once.
+#[derive(Debug, Clone)]
+pub(super) enum CredentialName {
+    /// By identifier.
+    Id(CredentialId),
+    /// By server.
+    Server(RegistryServer),
+}
+
+impl FromStr for CredentialName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        text.parse().map(Self::Id).or_else(|_| text.parse().map(Self::Server))
+    }
+}
+
+impl CredentialName {
+    /// The identifier of the credential that is meant.
+    pub(super) async fn id(&self, session: &Session, scope: &Scope) -> Result<CredentialId, Failure> {
+        let server = match self {
+            Self::Id(id) => return Ok(*id),
+            Self::Server(server) => server,
+        };
+        let found = session.client.credential_list_all(scope, Some(server)).await.map_err(session.explain(scope))?;
+        let own = found.items.iter().filter(|item| !item.inherited).find(|item| item.server == server.as_str());
+        match (own, found.items.iter().find(|item| item.inherited && item.server == server.as_str())) {
+            (Some(own), _) => Ok(CredentialId::from_uuid(own.id)),
+            (None, Some(inherited)) => Err(Failure::new(
+                Exit::NotFound,
+                format!("{} has no credential for {server} of its own: it inherits one", called(scope)),
+            )
+            .hint(match inherited.scope.parse() {
+                Ok(owner) => format!("add{} to work on that one", flag(&owner)),
+                Err(_) => format!("it belongs to {}", inherited.scope),
+            })),
+            (None, None) => {
+                Err(Failure::new(Exit::NotFound, format!("{} has no credential for {server}", called(scope)))
+                    .hint(list_hint(scope)))
+            }
+        }
+    }
+}
+
+/// Advice for "not found" where a credential was named.
+pub(super) fn list_hint(scope: &Scope) -> String {
+    format!("see what there is with `regcred list{}`", flag(scope))
+}
+
+/// Reads a kind, and lets the shell complete it.
+pub(super) fn kind_parser() -> impl TypedValueParser<Value = RegistryKind> {
+    PossibleValuesParser::new(RegistryKind::ALL.map(RegistryKind::name)).try_map(|text| text.parse::<RegistryKind>())
+}
+
+/// A credential in a sentence: `ghcr.io (bot)`.
+pub(super) fn title(credential: &Credential) -> String {
+    match &credential.username {
+        Some(username) => format!("{} ({username})", credential.server),
+        None => credential.server.clone(),
+    }
+}
+
+/// Whether it is handed out, in one word, and whose it is.
+pub(super) fn status(credential: &Credential, now: Timestamp) -> String {
+    let state = if !credential.enabled {
+        "disabled"
+    } else if credential.expires_at.is_some_and(|end| end <= now) {
+        "expired"
+    } else {
+        "active"
+    };
+    if credential.inherited { format!("{state},inherited") } else { state.to_owned() }
+}
+
+impl Listed for Credential {
+    const HEADER: &'static [&'static str] =
+        &["ID", "SERVER", "USERNAME", "EMAIL", "KIND", "STATUS", "VERSION", "LAST USED"];
+
+    fn name(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn row(&self) -> Vec<Cell> {
+        let now = now();
+        let status = status(self, now);
+        let color = if status.starts_with("active") { Color::Green } else { Color::Yellow };
+        vec![
+            Cell::new(self.id),
+            Cell::new(&self.server),
+            output::or_dash(self.username.as_deref()),
+            output::or_dash(self.email.as_deref()),
+            Cell::new(&self.kind),
+            output::coloured(&status, color),
+            Cell::new(self.version),
+            Cell::new(self.last_used_at.map_or_else(|| "never".to_owned(), |then| ago(then, now))),
+        ]
+    }
+}
+
+/// One credential in full, for people.
+pub(super) fn fields(credential: &Credential, etag: Option<&str>) -> Vec<(&'static str, String)> {
+    let now = now();
+    let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    let fields = [
+        ("id", Some(credential.id.to_string())),
+        ("scope", Some(credential.scope.clone())),
+        ("server", Some(credential.server.clone())),
+        ("kind", Some(credential.kind.clone())),
+        ("username", credential.username.clone()),
+        ("email", credential.email.clone()),
+        ("image prefix", credential.image_prefix.clone()),
+        ("status", Some(status(credential, now))),
+        ("version", Some(credential.version.to_string())),
+        ("expires", time(credential.expires_at)),
+        ("created", time(Some(credential.created_at))),
+        ("updated", time(Some(credential.updated_at))),
+        ("rotated", time(Some(credential.rotated_at))),
+        ("last used", Some(credential.last_used_at.map_or_else(|| "never".to_owned(), |then| ago(then, now)))),
+        (
+            "last check",
+            credential.last_check.as_ref().map(|check| format!("{}, {}", check.result, ago(check.checked_at, now))),
+        ),
+        ("etag", etag.map(str::to_owned)),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_status_says_why_a_login_is_not_handed_out_and_whose_it_is() {
+        let time: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
+        let credential = Credential {
+            id: Uuid::nil(),
+            scope: "organizations/acme".to_owned(),
+            inherited: false,
+            server: "ghcr.io".to_owned(),
+            kind: "github".to_owned(),
+            username: None,
+            email: None,
+            image_prefix: None,
+            enabled: true,
+            version: 1,
+            expires_at: Some(time),
+            created_at: time,
+            updated_at: time,
+            rotated_at: time,
+            last_used_at: None,
+            last_check: None,
+        };
+        let before = "2026-12-31T23:59:59Z".parse().unwrap();
+        assert_eq!(status(&credential, before), "active");
+        assert_eq!(status(&credential, time), "expired");
+        let disabled = Credential { enabled: false, inherited: true, ..credential };
+        assert_eq!(status(&disabled, before), "disabled,inherited");
+    }
+
+    #[test]
+    fn a_credential_is_named_by_identifier_or_server() {
+        assert!(matches!("0197a000-0000-7000-8000-000000000001".parse(), Ok(CredentialName::Id(_))));
+        assert!(matches!("ghcr.io".parse(), Ok(CredentialName::Server(_))));
+    }
+}
