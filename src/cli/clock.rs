@@ -9,6 +9,7 @@ use std::{
 const SECOND: i64 = 1_000_000;
 
 /// The time on this machine. The command line's only look at a clock.
+#[expect(clippy::disallowed_methods, reason = "the command line is the outermost layer, and shows times to people")]
 pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let microseconds = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);

@@ -105,6 +105,7 @@ impl ConfigError {
 struct Environment<'a>(&'a dyn Fn(&str) -> Option<OsString>);
 
 impl Environment<'_> {
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment comes in")]
     const PROCESS: Environment<'static> = Environment(&|name| std::env::var_os(name));
 
     /// A variable's text. An empty one counts as not set, as most tools have it.
