@@ -8,3 +8,6 @@ pub mod crypto;
 pub mod domain;
 pub mod http;
 pub mod lifecycle;
+pub mod service;
+pub mod store;
+pub mod telemetry;

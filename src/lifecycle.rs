@@ -1,48 +1,265 @@
-//! The life of the service's process. Being built.
+//! The life of a server process: start, serve, drain, stop.
+//!
+//! Here, and nowhere else, the system's clock and randomness are made into things that are handed in.
 
-use crate::config::server::ServerSettings;
-use std::{net::SocketAddr, path::PathBuf};
+use crate::{
+    config::server::{KeyringSource, ServerSettings},
+    domain::{
+        source::{Clock, Random},
+        timestamp::Timestamp,
+        token::TokenText,
+    },
+    http::{self, Listener, Shared},
+    service::{KeySources, Service, StartError, Started},
+    store::sql::{self, OpenError},
+    telemetry::{self, TelemetryError},
+};
+use actix_web::dev::ServerHandle;
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{sleep, timeout},
+};
 
-/// What is known once both listeners accept connections.
+/// How long a stopping process goes on taking requests, each with `Connection: close`, while balancers take note.
+const DRAIN: Duration = Duration::from_millis(500);
+/// How long the last audit events may take.
+const LAST_EVENTS: Duration = Duration::from_secs(5);
+
+/// A server that takes requests.
 #[derive(Debug)]
 pub struct Ready {
     /// Where the public listener is.
     pub public: SocketAddr,
     /// Where the internal listener is.
     pub internal: SocketAddr,
-    /// Where the service keeps its files.
+    /// The data folder.
     pub data_dir: PathBuf,
-    /// The file with the first operator's token, if it was made by this start.
+    /// Where a new operator's token was written, if there was none that is good.
     pub new_operator_token: Option<PathBuf>,
-    /// The key file, if it was made by this start.
+    /// Where a first keyring was written.
     pub new_keyring: Option<PathBuf>,
 }
 
-/// Why the service does not run.
+/// Why a server did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// It is not there yet.
-    #[error("this build has no server yet")]
-    Missing,
+    /// Logs or metrics could not be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The data folder cannot be used.
+    #[error("the data folder cannot be used")]
+    DataDir(#[source] io::Error),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The keys do not fit the database.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// An address cannot be had.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server broke down.
+    #[error("the server broke down")]
+    Server(#[source] io::Error),
+    /// A second signal came before the work was done.
+    #[error("stopped at once by a second signal; requests that were being worked on were cut")]
+    Forced,
 }
 
 impl ServeError {
-    /// What to do about it.
+    /// What to try next, if there is something.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        None
+        match self {
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => Some(
+                "another program listens there; choose another port with --public-listen or --internal-listen"
+                    .to_owned(),
+            ),
+            Self::Start(StartError::KeyringFile(_)) => {
+                Some("the keyring holds the master keys; without it nothing that is stored can be opened".to_owned())
+            }
+            Self::DataDir(_) => Some("choose another folder with --data-dir".to_owned()),
+            Self::Telemetry(_)
+            | Self::Open(_)
+            | Self::Start(_)
+            | Self::Listen { .. }
+            | Self::Server(_)
+            | Self::Forced => None,
+        }
     }
 }
 
-/// Runs the service until it is told to stop.
-#[expect(clippy::unused_async, reason = "the service will await")]
+/// Runs a server until a signal ends it. `on_ready` is called once, when both listeners take requests.
+///
+/// The first SIGTERM or SIGINT drains: readiness ends, every answer closes its connection, and what was begun is finished. The
+/// second one stops at once.
+///
+/// # Errors
+/// The server could not start, or a second signal cut it short.
 pub async fn serve(settings: ServerSettings, on_ready: impl FnOnce(&Ready) + Send + 'static) -> Result<(), ServeError> {
-    on_ready(&Ready {
-        public: settings.public_listen,
-        internal: settings.internal_listen,
-        data_dir: settings.data_dir,
-        new_operator_token: None,
-        new_keyring: None,
-    });
-    Err(ServeError::Missing)
+    telemetry::start_logs(&settings.log_filter, settings.log_format)?;
+    let metrics = telemetry::start_metrics()?;
+    let mut signals = Signals::listen().map_err(ServeError::Server)?;
+    let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.data_dir).map_err(ServeError::DataDir)?;
+    let store = sql::open_sqlite(&settings.database).await?;
+    let token_file = settings.data_dir.join("operator.token");
+    let keep = |token: &TokenText| write_token(&token_file, token);
+    let sources = key_sources(settings.keyring, settings.passphrase);
+    let started = Service::start(Arc::clone(&store), sources, Arc::clone(&clock), Arc::clone(&random), keep).await?;
+    let Started { service, audit, new_keyring, new_operator_token } = started;
+    let new_operator_token = new_operator_token.then(|| token_file.clone());
+    announce(new_keyring.as_deref(), new_operator_token.as_deref());
+
+    let service = Arc::new(service);
+    let draining = Arc::new(AtomicBool::new(false));
+    let shared = |listener| Shared {
+        listener,
+        service: Arc::clone(&service),
+        runtime: tokio::runtime::Handle::current(),
+        draining: Arc::clone(&draining),
+        metrics: metrics.clone(),
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+    };
+    let bind = |listener, address| {
+        http::bind(shared(listener), address).map_err(|source| ServeError::Listen { address, source })
+    };
+    let (public_server, public_handle, public) = bind(Listener::Public, settings.public_listen)?;
+    let (internal_server, internal_handle, internal) = bind(Listener::Internal, settings.internal_listen)?;
+    let servers = tokio::spawn(async move { tokio::try_join!(public_server, internal_server).map(|_| ()) });
+    tracing::info!(%public, %internal, version = env!("CARGO_PKG_VERSION"), "ready");
+    on_ready(&Ready { public, internal, data_dir: settings.data_dir, new_operator_token, new_keyring });
+
+    let outcome = stop_on_signal(&mut signals, &draining, [public_handle, internal_handle], servers).await;
+    drop(service);
+    if timeout(LAST_EVENTS, audit).await.is_err() {
+        tracing::warn!("the last audit events were not written; nothing was handed out for them");
+    }
+    store.close().await;
+    tracing::info!("stopped");
+    outcome
+}
+
+/// Waits for the end, in order or not.
+async fn stop_on_signal(
+    signals: &mut Signals,
+    draining: &AtomicBool,
+    handles: [ServerHandle; 2],
+    mut servers: tokio::task::JoinHandle<io::Result<()>>,
+) -> Result<(), ServeError> {
+    let ended = |result: Result<io::Result<()>, tokio::task::JoinError>| {
+        result.map_err(io::Error::other).flatten().map_err(ServeError::Server)
+    };
+    tokio::select! {
+        result = &mut servers => return ended(result),
+        () = signals.next() => {}
+    }
+    tracing::info!("stopping: finishing what was begun; another signal stops at once");
+    draining.store(true, Ordering::Relaxed);
+    let in_order = async {
+        sleep(DRAIN).await;
+        tokio::join!(handles[0].stop(true), handles[1].stop(true));
+        servers.await
+    };
+    tokio::select! {
+        result = in_order => ended(result),
+        () = signals.next() => {
+            tokio::join!(handles[0].stop(false), handles[1].stop(false));
+            Err(ServeError::Forced)
+        }
+    }
+}
+
+fn key_sources(keyring: KeyringSource, passphrase: Option<zeroize::Zeroizing<String>>) -> KeySources {
+    match keyring {
+        KeyringSource::File { path, .. } => KeySources { file: Some(path), text: None, passphrase },
+        KeyringSource::Text(text) => KeySources { file: None, text: Some(text), passphrase },
+    }
+}
+
+/// Says in the log what the operator must know of a first start.
+fn announce(keyring: Option<&Path>, token: Option<&Path>) {
+    if let Some(path) = keyring {
+        let path = path.display();
+        tracing::warn!(%path, "a new keyring was made: back it up, without it nothing that is stored can be opened again");
+    }
+    if let Some(path) = token {
+        tracing::info!(path = %path.display(), "a new operator token was written");
+    }
+}
+
+/// Writes the operator's token where only its owner reads it, in one step.
+fn write_token(path: &Path, token: &TokenText) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
+    file.write_all(token.expose().as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    fs::rename(&new, path)
+}
+
+/// The signals that end the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The system's clock.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where the system's clock is read")]
+    fn now(&self) -> Timestamp {
+        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let microseconds = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_microseconds(microseconds).expect("the year is below 10000")
+    }
+}
+
+/// The system's source of randomness.
+struct SystemRandom;
+
+impl Random for SystemRandom {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where the system's randomness is read")]
+    fn fill(&self, buffer: &mut [u8]) {
+        getrandom::fill(buffer).expect("a system that cannot give random bytes cannot keep secrets");
+    }
 }

@@ -1,3 +1,23 @@
-//! The REST API. Being built.
+//! The REST API: the only place that names actix-web and utoipa.
+//!
+//! A request comes in through [`watch`] (limits on slow connections) and [`request`] (its identifier, span, metrics and, at
+//! the end, the one place where a failure is logged and becomes a [`problem::Problem`]). A handler takes a [`call::Call`],
+//! which has found out who asks; it parses, calls the service, and renders. `routes` is the whole API on one page.
 
+mod answer;
+mod call;
+mod internal;
+mod json;
+mod openapi;
+mod probes;
+mod problem;
+mod public;
+mod query;
+mod request;
+mod routes;
+mod server;
+mod watch;
 pub mod wire;
+
+pub use openapi::{internal as internal_openapi, public as public_openapi};
+pub use server::{Listener, Shared, bind};

@@ -356,6 +356,28 @@ pub struct Rewrapped {
     pub rewrapped: u64,
 }
 
+/// The form of a pull secret, for the documentation alone: the service writes its bytes itself, so that no plaintext
+/// is left in memory on the way.
+#[derive(ToSchema)]
+pub struct DockerConfig {
+    /// Logins by registry.
+    pub auths: std::collections::BTreeMap<String, DockerLogin>,
+}
+
+/// A login in a docker config.
+#[derive(ToSchema)]
+pub struct DockerLogin {
+    /// The user name; empty if there is none.
+    pub username: String,
+    /// The password.
+    pub password: String,
+    /// The e-mail address, if one was given.
+    #[schema(required = false)]
+    pub email: Option<String>,
+    /// Base64 of `username:password`.
+    pub auth: String,
+}
+
 /// What all pages have in common.
 pub trait PageOf: serde::de::DeserializeOwned {
     /// What the page is a list of.

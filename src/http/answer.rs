@@ -1,0 +1,127 @@
+//! How domain types look on the wire.
+
+use super::wire;
+use crate::{
+    domain::{
+        audit::RecordedEvent,
+        credential::Credential,
+        page::{Cursor, Page},
+        permission::Caller,
+        scope::{Scope, ScopeRecord},
+        token::{Token, TokenText},
+    },
+    service::MasterKey,
+};
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+};
+
+/// A credential as it is seen from a scope, with its tag.
+pub(super) fn credential(status: StatusCode, credential: &Credential, seen_from: &Scope) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((header::ETAG, format!("\"{}\"", credential.revision)))
+        .json(wire_credential(credential, seen_from))
+}
+
+fn wire_credential(credential: &Credential, seen_from: &Scope) -> wire::Credential {
+    wire::Credential {
+        id: credential.id.as_uuid(),
+        scope: credential.scope.to_string(),
+        inherited: credential.scope != *seen_from,
+        server: credential.server.to_string(),
+        kind: credential.kind.to_string(),
+        username: credential.username.as_ref().map(ToString::to_string),
+        email: credential.email.as_ref().map(ToString::to_string),
+        image_prefix: credential.image_prefix.as_ref().map(ToString::to_string),
+        enabled: credential.enabled,
+        version: credential.version,
+        expires_at: credential.expires_at,
+        created_at: credential.created_at,
+        updated_at: credential.updated_at,
+        rotated_at: credential.rotated_at,
+        last_used_at: credential.last_used_at,
+        last_check: None,
+    }
+}
+
+pub(super) fn credential_page(page: &Page<Credential>, seen_from: &Scope) -> wire::CredentialPage {
+    wire::CredentialPage {
+        items: page.items.iter().map(|item| wire_credential(item, seen_from)).collect(),
+        next_cursor: page.next.as_ref().map(Cursor::encode),
+        unreadable: page.unreadable,
+    }
+}
+
+pub(super) fn organization(record: &ScopeRecord) -> wire::Organization {
+    wire::Organization { name: last_name(record), created_at: record.created_at }
+}
+
+pub(super) fn project(record: &ScopeRecord) -> wire::Project {
+    wire::Project {
+        name: last_name(record),
+        organization: record.scope.organization().map(ToString::to_string).unwrap_or_default(),
+        created_at: record.created_at,
+    }
+}
+
+fn last_name(record: &ScopeRecord) -> String {
+    record.name().map(ToString::to_string).unwrap_or_default()
+}
+
+pub(super) fn token(token: &Token) -> wire::Token {
+    wire::Token {
+        id: token.id.as_uuid(),
+        name: token.name.to_string(),
+        role: token.role,
+        scope: token.scope.to_string(),
+        expires_at: token.expires_at,
+        created_at: token.created_at,
+    }
+}
+
+pub(super) fn token_created(token: &Token, text: TokenText) -> wire::TokenCreated {
+    wire::TokenCreated {
+        id: token.id.as_uuid(),
+        token: text,
+        name: token.name.to_string(),
+        role: token.role,
+        scope: token.scope.to_string(),
+        expires_at: token.expires_at,
+    }
+}
+
+pub(super) fn whoami(caller: &Caller) -> wire::Whoami {
+    wire::Whoami {
+        token_id: caller.token_id.as_uuid(),
+        name: caller.token_name.to_string(),
+        role: caller.role,
+        scope: caller.scope.to_string(),
+    }
+}
+
+pub(super) fn audit_event(recorded: &RecordedEvent) -> wire::AuditEvent {
+    let event = &recorded.event;
+    wire::AuditEvent {
+        id: event.id.as_uuid(),
+        at: event.at,
+        request_id: event.request_id.as_uuid(),
+        principal: event.principal.clone(),
+        token_id: event.token_id.map(|id| id.as_uuid()),
+        scope: event.scope.to_string(),
+        operation: event.operation.name().to_owned(),
+        object_ids: event.objects.clone(),
+        outcome: event.outcome.name().to_owned(),
+        address: event.address.map(|address| address.to_string()),
+    }
+}
+
+pub(super) fn master_key(key: &MasterKey) -> wire::MasterKey {
+    wire::MasterKey {
+        id: key.id.as_uuid(),
+        state: key.state.name().to_owned(),
+        loaded: key.loaded,
+        data_keys: key.data_keys,
+        created_at: key.created_at,
+    }
+}

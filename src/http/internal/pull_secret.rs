@@ -1,0 +1,75 @@
+//! Pull secrets: the one answer that holds stored passwords.
+
+use crate::{
+    domain::image::ImageReference,
+    http::{
+        call::Call,
+        problem::{Kind, Problem},
+        wire,
+    },
+    service::{Omission, PullSecret, PullSecretRequest},
+};
+use actix_web::{HttpResponse, http::header};
+use std::str::FromStr;
+
+/// The most images that one request may name.
+const MOST_IMAGES: usize = 100;
+
+/// Hands out a project's pull secret as a docker config: all that is in force there, or what the given images need.
+///
+/// Disabled, expired and unreadable credentials are left out, and named in `Regcred-Omitted`. The `ETag` changes exactly when
+/// the document does; `If-None-Match` answers 304 without opening anything. Every answer 200 has its audit event.
+#[utoipa::path(get, path = "/internal/v1/organizations/{organization}/projects/{project}/pull-secret",
+    operation_id = "pull_secret_get", tag = "pull secrets", params(
+        ("format" = Option<String>, Query, description = "`docker-config`, the only one so far."),
+        ("image" = Option<Vec<String>>, Query, description = "Only what this image needs. May be repeated."),
+        ("if-none-match" = Option<String>, Header, description = "The ETag of what the caller has.")),
+    responses((status = 200, description = "A docker config.", body = wire::DockerConfig, headers(
+            ("etag" = String, description = "For If-None-Match."),
+            ("regcred-omitted" = String, description = "`ID;reason=disabled|expired|unreadable`, comma-separated."))),
+        (status = 304, description = "The caller has it already.")))]
+pub(in crate::http) async fn get(call: Call) -> Result<HttpResponse, Problem> {
+    let project = call.project()?;
+    let mut query = call.query();
+    query.one::<Format>("format")?;
+    let images = query.all::<ImageReference>("image")?;
+    query.end("format and image")?;
+    if images.len() > MOST_IMAGES {
+        return Err(Problem::at(Kind::InvalidParameter, "image", "must be given at most 100 times"));
+    }
+    let request = PullSecretRequest { project, images, known: call.if_none_match() };
+    let secret = call.run(|service, caller| async move { service.pull_secret_get(&caller, &request).await }).await?;
+    Ok(render(&secret))
+}
+
+fn render(secret: &PullSecret) -> HttpResponse {
+    match secret {
+        PullSecret::Known(tag) => {
+            HttpResponse::NotModified().insert_header((header::ETAG, format!("\"{tag}\""))).finish()
+        }
+        PullSecret::Fresh { document, tag, omitted } => {
+            let mut response = HttpResponse::Ok();
+            response.insert_header((header::ETAG, format!("\"{tag}\""))).content_type("application/json");
+            if !omitted.is_empty() {
+                let members: Vec<_> = omitted.iter().map(omission).collect();
+                response.insert_header(("regcred-omitted", members.join(", ")));
+            }
+            response.body(document.expose().to_vec())
+        }
+    }
+}
+
+fn omission(omission: &Omission) -> String {
+    format!("{};reason={}", omission.id, omission.reason.name())
+}
+
+/// The form of the document.
+struct Format;
+
+impl FromStr for Format {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "docker-config" { Ok(Self) } else { Err("must be docker-config") }
+    }
+}

@@ -1,0 +1,92 @@
+//! Credentials. Passwords go in here and never come out.
+
+use crate::{
+    domain::server::RegistryServer,
+    http::{answer, call::Call, problem::Problem, wire},
+};
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+};
+
+/// Adds a credential.
+#[utoipa::path(post, path = "/v1/{scope}/credentials", operation_id = "credential_create", tag = "credentials",
+    request_body = wire::CredentialCreate, responses(
+        (status = 201, description = "It was added.", body = wire::Credential, headers(
+            ("location" = String, description = "Where it is."), ("etag" = String, description = "For If-Match."))),
+        (status = 409, description = "The scope has a credential for this server already; existing_id names it.",
+            body = wire::Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Problem> {
+    let scope = call.scope()?;
+    let new: wire::CredentialCreate = call.json().await?;
+    let place = scope.clone();
+    let credential =
+        call.run(|service, caller| async move { service.credential_create(&caller, &scope, new.into()).await }).await?;
+    let mut response = answer::credential(StatusCode::CREATED, &credential, &place);
+    let location = format!("/v1/{place}/credentials/{}", credential.id);
+    if let Ok(location) = header::HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Lists the credentials in force, oldest first: the scope's own, and those inherited that it does not override.
+#[utoipa::path(get, path = "/v1/{scope}/credentials", operation_id = "credential_list", tag = "credentials", params(
+    ("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query),
+    ("server" = Option<String>, Query, description = "Only the one for this server, in any spelling.")),
+    responses((status = 200, description = "A page of them.", body = wire::CredentialPage)))]
+pub(in crate::http) async fn list(call: Call) -> Result<HttpResponse, Problem> {
+    let scope = call.scope()?;
+    let mut query = call.query();
+    let (page, server) = (query.page()?, query.one::<RegistryServer>("server")?);
+    query.end("limit, cursor and server")?;
+    let place = scope.clone();
+    let page = call
+        .run(|service, caller| async move { service.credential_list(&caller, &scope, server.as_ref(), &page).await })
+        .await?;
+    Ok(HttpResponse::Ok().json(answer::credential_page(&page, &place)))
+}
+
+/// Shows a credential.
+#[utoipa::path(get, path = "/v1/{scope}/credentials/{id}", operation_id = "credential_get", tag = "credentials",
+    responses((status = 200, description = "The credential.", body = wire::Credential,
+        headers(("etag" = String, description = "For If-Match.")))))]
+pub(in crate::http) async fn get(call: Call) -> Result<HttpResponse, Problem> {
+    let (scope, id) = (call.scope()?, call.id()?);
+    let place = scope.clone();
+    let credential =
+        call.run(|service, caller| async move { service.credential_get(&caller, &scope, id).await }).await?;
+    Ok(answer::credential(StatusCode::OK, &credential, &place))
+}
+
+/// Changes a credential. An absent password keeps the stored one; another server or user name needs it again.
+#[utoipa::path(patch, path = "/v1/{scope}/credentials/{id}", operation_id = "credential_update", tag = "credentials",
+    params(("if-match" = Option<String>, Header, description = "Only if it still has this ETag.")),
+    request_body(content = wire::CredentialUpdate, content_type = "application/merge-patch+json"), responses(
+        (status = 200, description = "As it is now.", body = wire::Credential,
+            headers(("etag" = String, description = "For If-Match."))),
+        (status = 409, description = "The scope has another credential for the new server; existing_id names it.",
+            body = wire::Problem, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed meanwhile.", body = wire::Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn update(mut call: Call) -> Result<HttpResponse, Problem> {
+    let (scope, id, if_match) = (call.scope()?, call.id()?, call.if_match());
+    let patch: wire::CredentialUpdate = call.merge_patch().await?;
+    let place = scope.clone();
+    let credential =
+        call.run(|service, caller| async move {
+            service.credential_update(&caller, &scope, id, &if_match, patch.into()).await
+        })
+        .await?;
+    Ok(answer::credential(StatusCode::OK, &credential, &place))
+}
+
+/// Deletes a credential.
+#[utoipa::path(delete, path = "/v1/{scope}/credentials/{id}", operation_id = "credential_delete", tag = "credentials",
+    params(("if-match" = Option<String>, Header, description = "Only if it still has this ETag.")), responses(
+        (status = 204, description = "It is gone."),
+        (status = 412, description = "It was changed meanwhile.", body = wire::Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn delete(call: Call) -> Result<HttpResponse, Problem> {
+    let (scope, id, if_match) = (call.scope()?, call.id()?, call.if_match());
+    call.run(|service, caller| async move { service.credential_delete(&caller, &scope, id, &if_match).await }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,158 @@
+//! What every request goes through: its identifier, its span, its metrics, and the one place where a failure is logged and
+//! becomes a problem document.
+
+use super::{
+    problem::{Kind, Problem},
+    server::Shared,
+    watch::Watch,
+};
+use crate::{domain::id::RequestId, service::Error};
+use actix_web::{
+    HttpMessage as _, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web::Data,
+};
+use std::{error::Error as _, sync::atomic::Ordering, time::Instant};
+use tracing::Instrument as _;
+
+/// What belongs to a request from its first moment.
+#[derive(Clone, Copy)]
+pub(super) struct RequestState {
+    pub(super) id: RequestId,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Carries a request through. Nothing that the caller wrote goes into the log but the method and, through the route's own
+/// pattern, which path it matched.
+pub(super) async fn carry(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let begun = Instant::now();
+    let shared = request.app_data::<Data<Shared>>().cloned();
+    let shared = shared.ok_or_else(|| Problem::new(Kind::Internal, "the listener was not set up"))?;
+    let working = request.request().conn_data::<Watch>().map(Watch::begin);
+    let id = RequestId::new(&*shared.clock, &*shared.random);
+    request.extensions_mut().insert(RequestState { id });
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request_id = %id, listener = shared.listener.name());
+
+    // The request must not be cloned before it is routed: actix-web wants it for itself to write down what matched.
+    let mut response = match next.call(request).instrument(span.clone()).await {
+        Ok(response) => rendered(response.map_into_boxed_body(), id),
+        Err(error) => {
+            let status = error.as_response_error().status_code();
+            let document = written(problem_of(Some(&error), status).get(), None, id);
+            return Err(InternalError::from_response("refused before it was routed", document).into());
+        }
+    };
+    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(REQUEST_ID, value);
+    }
+    if shared.draining.load(Ordering::Relaxed) {
+        response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    }
+    let status = response.status().as_u16();
+    span.in_scope(|| tracing::info!(%method, route, status, microseconds = begun.elapsed().as_micros(), "answered"));
+    let labels = [("listener", shared.listener.name().to_owned()), ("method", method.to_string()), ("route", route)];
+    metrics::histogram!("regcred_http_request_seconds", &labels).record(begun.elapsed());
+    let labels = labels.into_iter().chain([("status", status.to_string())]).collect::<Vec<_>>();
+    metrics::counter!("regcred_http_requests_total", &labels).increment(1);
+    drop(working);
+    Ok(response)
+}
+
+/// A refusal as a problem document; anything else as it is.
+fn rendered(response: ServiceResponse<BoxBody>, id: RequestId) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let document = written(problem_of(response.response().error(), status).get(), allow, id);
+    response.into_response(document)
+}
+
+/// The problem that an error is, or the nearest one for a refusal of actix's own.
+fn problem_of(error: Option<&actix_web::Error>, status: StatusCode) -> Wrapped<'_> {
+    if let Some(problem) = error.and_then(|error| error.as_error::<Problem>()) {
+        return Wrapped::Ours(problem);
+    }
+    let problem = match status {
+        StatusCode::NOT_FOUND => Problem::new(Kind::NoRoute, "openapi.json lists the paths of this listener"),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::new(Kind::MethodNotAllowed, "openapi.json lists the methods of each path")
+        }
+        StatusCode::REQUEST_TIMEOUT => Problem::new(Kind::RequestTimeout, "send the request faster"),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Kind::BodyTooLarge, "send less"),
+        status if status.is_client_error() => {
+            Problem::new(Kind::BadRequest, "it is not HTTP as this service speaks it")
+        }
+        _ => Problem::new(Kind::Internal, "the service's log says more under this request_id"),
+    };
+    Wrapped::Actix(problem)
+}
+
+enum Wrapped<'a> {
+    Ours(&'a Problem),
+    Actix(Problem),
+}
+
+impl Wrapped<'_> {
+    fn get(&self) -> &Problem {
+        match self {
+            Self::Ours(problem) => problem,
+            Self::Actix(problem) => problem,
+        }
+    }
+}
+
+/// Logs the refusal once, with all its causes, and writes its document.
+fn written(problem: &Problem, allow: Option<HeaderValue>, id: RequestId) -> HttpResponse<BoxBody> {
+    let status = problem.kind.status();
+    let causes = problem.cause.as_ref().map(causes);
+    if status.is_server_error() {
+        tracing::error!(request_id = %id, problem = problem.kind.uri(), causes, "refused");
+    } else {
+        tracing::debug!(request_id = %id, problem = problem.kind.uri(), causes, "refused");
+    }
+    let mut builder = HttpResponse::build(status);
+    if let Some(allow) = allow {
+        builder.insert_header((header::ALLOW, allow));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        builder.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        builder.insert_header((header::RETRY_AFTER, "1"));
+    }
+    if problem.kind == Kind::RequestTimeout {
+        builder.force_close();
+    }
+    let body = serde_json::to_string(&problem.wire(Some(id))).unwrap_or_default();
+    builder.content_type("application/problem+json").body(body)
+}
+
+/// An error and what lies beneath it.
+fn causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

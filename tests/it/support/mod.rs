@@ -1,0 +1,104 @@
+//! What the tests stand on: the real program as a process, and short ways to say things.
+
+#![allow(dead_code, reason = "each test uses the part of the harness that it needs")]
+
+mod server;
+
+pub use server::{Binary, Output, Server};
+
+use regcred::{
+    client::{Client, ClientError, NewCredential, PullSecret},
+    domain::{
+        credential::Username,
+        id::CredentialId,
+        scope::{ProjectPath, Scope},
+        secret,
+        server::RegistryServer,
+    },
+    http::wire,
+};
+use zeroize::Zeroizing;
+
+/// A project by its name as people write it.
+pub fn project(name: &str) -> ProjectPath {
+    name.parse().expect("a test names projects well")
+}
+
+/// The scope of a project.
+pub fn scope(name: &str) -> Scope {
+    Scope::Project(project(name))
+}
+
+/// The scope of an organization.
+pub fn organization(name: &str) -> Scope {
+    Scope::Organization(name.parse().expect("a test names organizations well"))
+}
+
+/// A credential's identifier, as the domain's own type.
+pub fn id(credential: &wire::Credential) -> CredentialId {
+    CredentialId::from_uuid(credential.id)
+}
+
+/// A login to store, in words that a test can say on one line.
+pub struct Login {
+    server: RegistryServer,
+    username: Username,
+    password: secret::Password,
+}
+
+/// A login of a user for a server.
+pub fn login(server: &str, username: &str, password: &str) -> Login {
+    Login {
+        server: server.parse().expect("a test names servers well"),
+        username: username.parse().expect("a test names users well"),
+        password: secret_password(password),
+    }
+}
+
+/// A password as the domain keeps it.
+pub fn secret_password(text: &str) -> secret::Password {
+    secret::Password::new(&Zeroizing::new(text.to_owned())).expect("a test gives valid passwords")
+}
+
+impl Login {
+    /// What the client sends.
+    pub fn request(&self) -> NewCredential<'_> {
+        NewCredential {
+            server: &self.server,
+            kind: None,
+            username: Some(&self.username),
+            email: None,
+            image_prefix: None,
+            expires_at: None,
+            enabled: true,
+            password: &self.password,
+        }
+    }
+}
+
+/// Stores a login.
+pub async fn store(client: &Client, scope: &Scope, login: &Login) -> wire::Credential {
+    client.credential_create(scope, &login.request()).await.expect("the login is stored")
+}
+
+/// A project's pull secret as text.
+pub async fn pull(client: &Client, project: &ProjectPath, images: &[&str]) -> Result<String, ClientError> {
+    let images: Vec<_> = images.iter().map(ToString::to_string).collect();
+    match client.pull_secret(project, &images, None).await? {
+        PullSecret::Document { body, .. } => Ok(String::from_utf8_lossy(body.expose()).into_owned()),
+        PullSecret::NotModified => panic!("nothing was said of what is known"),
+    }
+}
+
+/// The problem that a call was refused with.
+pub fn problem<T: std::fmt::Debug>(result: Result<T, ClientError>) -> wire::Problem {
+    match result {
+        Err(ClientError::Problem(problem)) => *problem,
+        other => panic!("expected a problem, got {other:?}"),
+    }
+}
+
+/// The last part of a problem's type.
+pub fn slug(problem: &wire::Problem) -> &str {
+    problem.kind.strip_prefix("urn:regcred:problem:").expect("every problem's type begins so")
+}
