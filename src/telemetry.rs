@@ -39,7 +39,7 @@ pub fn start_logs(filter: &str, format: LogFormat) -> Result<(), TelemetryError>
     match format {
         LogFormat::Text => registry.with(layer.with_target(false)).try_init()?,
         LogFormat::Json => {
-            registry.with(layer.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()?
+            registry.with(layer.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()?;
         }
     }
     Ok(())

@@ -114,20 +114,20 @@ impl<T> Page<T> {
         let more = rows.len() > limit.as_usize();
         rows.truncate(limit.as_usize());
         let mut page = Self { items: Vec::with_capacity(rows.len()), next: None, unreadable: 0 };
-        let mut last = None;
+        let mut end = None;
         for row in rows {
             match row {
                 Ok(item) => {
-                    last = Some(key(&item));
+                    end = Some(key(&item));
                     page.items.push(item);
                 }
                 Err(error) => {
-                    last = lost(&error).or(last);
+                    end = lost(&error).or(end);
                     page.unreadable += 1;
                 }
             }
         }
-        page.next = last.filter(|_| more).as_ref().map(Cursor::after);
+        page.next = end.filter(|_| more).as_ref().map(Cursor::after);
         page
     }
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 documents of the two listeners, made from the handlers' own documentation.
+//! The `OpenAPI` 3.1 documents of the two listeners, made from the handlers' own documentation.
 
 use super::{internal, probes, public, wire};
 use utoipa::{

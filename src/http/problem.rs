@@ -80,7 +80,7 @@ pub(super) struct Problem {
     pub(super) errors: Vec<FieldProblem>,
     pub(super) existing_id: Option<Uuid>,
     /// What happened inside, for the log alone.
-    pub(super) cause: Option<Error>,
+    pub(super) cause: Option<Box<Error>>,
 }
 
 impl Problem {
@@ -173,7 +173,7 @@ impl From<Error> for Problem {
                 Self::new(Kind::Internal, "the service's log says more under this request_id")
             }
         };
-        Self { cause: Some(error), ..problem }
+        Self { cause: Some(Box::new(error)), ..problem }
     }
 }
 

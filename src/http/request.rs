@@ -122,7 +122,7 @@ impl Wrapped<'_> {
 /// Logs the refusal once, with all its causes, and writes its document.
 fn written(problem: &Problem, allow: Option<HeaderValue>, id: RequestId) -> HttpResponse<BoxBody> {
     let status = problem.kind.status();
-    let causes = problem.cause.as_ref().map(causes);
+    let causes = problem.cause.as_deref().map(causes);
     if status.is_server_error() {
         tracing::error!(request_id = %id, problem = problem.kind.uri(), causes, "refused");
     } else {

@@ -68,7 +68,7 @@ impl Service {
             last_used_at: None,
         };
         let sealed = data_key.seal(&password, &self.password_binding(&place, &credential), &*self.random);
-        let username = credential.username.as_ref().map(|name| name.as_str());
+        let username = credential.username.as_ref().map(super::super::domain::credential::Username::as_str);
         let fingerprint = data_key.fingerprint(&password, credential.server.as_str(), username);
         drop(password);
         let record = tx.data_key_find(Some(place.id)).await?.ok_or(Error::TryAgain)?;
@@ -88,7 +88,7 @@ impl Service {
             credential: credential.id,
             version: credential.version,
             server: credential.server.as_str(),
-            username: credential.username.as_ref().map(|name| name.as_str()),
+            username: credential.username.as_ref().map(super::super::domain::credential::Username::as_str),
         }
     }
 
@@ -150,7 +150,7 @@ impl Service {
             None => None,
             Some(password) => {
                 let data_key = self.data_key(&mut *tx, &place).await?;
-                let username = new.username.as_ref().map(|name| name.as_str());
+                let username = new.username.as_ref().map(super::super::domain::credential::Username::as_str);
                 let fingerprint = data_key.fingerprint(password, new.server.as_str(), username);
                 Some((data_key.seal(password, &self.password_binding(&place, &new), &*self.random), fingerprint))
             }

@@ -75,12 +75,12 @@ impl Error {
     pub(super) fn unopened(
         table: &'static str,
         column: &'static str,
-        id: impl ToString,
-        reason: impl std::fmt::Display,
+        id: &impl ToString,
+        reason: &impl std::fmt::Display,
     ) -> Self {
         let id = id.to_string();
         tracing::error!(table, column, id, %reason, "a sealed value does not open");
-        Corrupt::sealed(table, column, id).into()
+        Corrupt::sealed(table, column, &id).into()
     }
 }
 

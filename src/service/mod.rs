@@ -141,7 +141,7 @@ impl Service {
     /// The data key of a scope.
     async fn data_key(&self, queries: &mut dyn Queries, place: &ScopeRecord) -> Result<DataKey, Error> {
         let record = queries.data_key_find(Some(place.id)).await?;
-        let record = record.ok_or_else(|| Corrupt::sealed("data_keys", "scope_id", place.id))?;
+        let record = record.ok_or_else(|| Corrupt::sealed("data_keys", "scope_id", &place.id))?;
         self.data_key_open(&record).await
     }
 }
@@ -150,7 +150,7 @@ impl Service {
 async fn unwrap(keyring: &Keyring, deployment: DeploymentId, record: &DataKeyRecord) -> Result<DataKey, Error> {
     let binding = KeyBinding { deployment, scope: record.scope, data_key: record.id, version: record.version };
     let opened = keyring.unwrap(&record.wrapped, &binding).await;
-    opened.map_err(|fault| Error::unopened("data_keys", "wrapped", record.id, fault))
+    opened.map_err(|fault| Error::unopened("data_keys", "wrapped", &record.id, &fault))
 }
 
 /// A page of what the store answered; unreadable rows are named in the log and counted.

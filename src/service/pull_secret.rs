@@ -142,7 +142,7 @@ impl Service {
         let owner = ScopeRecord { id: row.scope_id, ..place.clone() };
         data_key
             .open(&row.sealed, &self.password_binding(&owner, &row.credential))
-            .map_err(|fault| Error::unopened("credentials", "sealed", row.credential.id, fault))
+            .map_err(|fault| Error::unopened("credentials", "sealed", &row.credential.id, &fault))
     }
 }
 

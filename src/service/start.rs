@@ -234,7 +234,7 @@ impl Start {
         }
         let new: Vec<_> = self.keyring.ids().into_iter().filter(|id| known.iter().all(|key| key.id != *id)).collect();
         let record = tx.data_key_find(None).await?;
-        let record = record.ok_or_else(|| StoreError::from(Corrupt::sealed("data_keys", "scope_id", "deployment")))?;
+        let record = record.ok_or_else(|| StoreError::from(Corrupt::sealed("data_keys", "scope_id", &"deployment")))?;
         if !new.is_empty() {
             let now = self.clock.now();
             for id in &new {

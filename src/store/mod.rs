@@ -51,7 +51,7 @@ pub struct Corrupt {
 impl Corrupt {
     /// A sealed column that does not open in the place where it was found.
     #[must_use]
-    pub fn sealed(table: &'static str, column: &'static str, id: impl ToString) -> Self {
+    pub fn sealed(table: &'static str, column: &'static str, id: &impl ToString) -> Self {
         Self { table, column: column.to_owned(), id: id.to_string() }
     }
 }

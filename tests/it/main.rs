@@ -1,6 +1,12 @@
 //! Black-box tests: each starts the real program on free ports with a fresh data folder, and talks to it through the typed
 //! client, plain HTTP, or the command line. What a test promises is in its name.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests stand outside the house: they wait, read the clock and set up environments for processes"
+)]
+#![allow(clippy::print_stderr, reason = "a failing test shows the log of its server")]
+
 mod support;
 
 mod smoke;

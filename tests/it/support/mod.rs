@@ -1,6 +1,6 @@
 //! What the tests stand on: the real program as a process, and short ways to say things.
 
-#![allow(dead_code, reason = "each test uses the part of the harness that it needs")]
+#![allow(dead_code, unused_imports, reason = "each test uses the part of the harness that it needs")]
 
 mod server;
 

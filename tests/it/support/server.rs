@@ -9,6 +9,7 @@ use regcred::{
     },
 };
 use std::{
+    ffi::OsString,
     fs::{self, File},
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
@@ -19,12 +20,12 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 /// How long a process may take to do what it was asked before a test gives up waiting. No measure of speed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How to start the program.
 #[derive(Clone)]
 pub struct Binary {
-    environment: Vec<(String, String)>,
+    environment: Vec<(String, OsString)>,
     arguments: Vec<String>,
 }
 
@@ -41,8 +42,8 @@ impl Binary {
         Self { environment: Vec::new(), arguments: Vec::new() }
     }
 
-    pub fn env(mut self, name: &str, value: impl ToString) -> Self {
-        self.environment.push((name.to_owned(), value.to_string()));
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
         self
     }
 
@@ -250,7 +251,7 @@ impl Server {
         Binary::new()
             .env("REGCRED_URL", &self.public)
             .env("REGCRED_INTERNAL_URL", &self.internal)
-            .env("REGCRED_TOKEN_FILE", self.data.join("operator.token").display())
+            .env("REGCRED_TOKEN_FILE", self.data.join("operator.token"))
     }
 }
 
