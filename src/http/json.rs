@@ -34,6 +34,10 @@ pub(super) async fn read<T: DeserializeOwned>(
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would also take an array of the members' values, in the order of the source.
+    if matches!(bytes.trim_ascii_start().first(), Some(b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n')) {
+        return Err(Problem::at(Kind::InvalidBody, "", "must be an object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());
@@ -60,11 +64,10 @@ fn refusal(pointer: String, error: &serde_json::Error) -> Problem {
 /// What may be said of serde's message: the names of our own members, what we expected, and our own rules.
 fn rule(pointer: String, message: &str) -> (String, String) {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
-    if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-        return (format!("{pointer}/{name}"), "must be given".to_owned());
-    }
-    if message.starts_with("duplicate field `") {
-        return (pointer, "must be given only once".to_owned());
+    for (beginning, rule) in [("missing field `", "must be given"), ("duplicate field `", "must be given only once")] {
+        if let Some(name) = message.strip_prefix(beginning).and_then(|rest| rest.strip_suffix('`')) {
+            return (format!("{pointer}/{name}"), rule.to_owned());
+        }
     }
     // What the caller wrote may itself hold these words; what comes last is ours.
     if message.starts_with("unknown field `") {
@@ -74,7 +77,7 @@ fn rule(pointer: String, message: &str) -> (String, String) {
     if message.starts_with("invalid ")
         && let Some((_, expected)) = message.rsplit_once(", expected ")
     {
-        return (pointer, format!("must be {}", expected.replace("struct ", "an object of ")));
+        return (pointer, format!("must be {expected}"));
     }
     // The rules of our own types begin like this (a test sees to it), and none of serde's messages does.
     if message.starts_with("must ") { (pointer, message.to_owned()) } else { (pointer, "must be valid".to_owned()) }
@@ -126,8 +129,8 @@ mod tests {
         type New = CredentialCreate;
         for (body, status, pointer, detail) in [
             ("{", 400, "", "must be JSON: line 1, column 1"),
-            ("[]", 422, "", "must be an object of CredentialCreate"),
-            (r#""hunter2""#, 422, "", "must be an object of CredentialCreate"),
+            ("[]", 422, "", "must be an object"),
+            (r#"["ghcr.io", null, null, null, null, null, true, "hunter2"]"#, 422, "", "must be an object"),
             (r#"{"server": "ghcr.io"}"#, 422, "/password", "must be given"),
             (r#"{"server": "ghcr.io", "password": ""}"#, 422, "/password", "must not be empty"),
             (r#"{"server": "ghcr.io", "password": ["hunter2"]}"#, 422, "/password", "must be a string"),

@@ -99,7 +99,7 @@ fn a_token_comes_from_one_place() {
 fn a_mistyped_token_is_refused_and_not_repeated() {
     let home = Home::new("").with("REGCRED_TOKEN", "rgc_hunter2");
     let error = home.resolve(ClientOptions::default()).unwrap_err().to_string();
-    assert_eq!(error, "REGCRED_TOKEN is not a regcred token, or was mistyped");
+    assert_eq!(error, "REGCRED_TOKEN must be a regcred token, typed without a mistake");
 }
 
 #[test]
