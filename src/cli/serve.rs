@@ -7,7 +7,7 @@ use super::{
     session::quoted,
 };
 use crate::{
-    config::server::ServerOptions,
+    config::{self, server::ServerOptions},
     lifecycle::{self, Ready},
 };
 use clap::Args;
@@ -75,9 +75,15 @@ fn next_steps(ready: &Ready) -> Option<String> {
         );
     }
     if let Some(token) = &ready.new_operator_token {
-        let _ = write!(text, "\nNext, in another terminal:\n{}", first_commands(ready, token));
+        let _ = write!(text, "\nNext, in another terminal:\n{}{}", find_program(), first_commands(ready, token));
     }
     Some(text)
+}
+
+/// How a shell comes to know `regcred`, if it does not.
+fn find_program() -> String {
+    config::program_directory_off_path()
+        .map_or_else(String::new, |directory| format!("  export PATH={}:$PATH\n", quoted(&directory.to_string_lossy())))
 }
 
 fn first_commands(ready: &Ready, token: &Path) -> String {

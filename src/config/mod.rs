@@ -133,6 +133,14 @@ pub fn speaks_utf8() -> bool {
     })
 }
 
+/// The directory of this program, if its name alone would not find it there.
+pub fn program_directory_off_path() -> Option<PathBuf> {
+    let directory = std::env::current_exe().ok()?.parent()?.to_owned();
+    let path = Environment::PROCESS.path("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|known| known == directory);
+    (!found).then_some(directory)
+}
+
 /// The text without the one line end that editors and `echo` put behind it. Everything else is kept as it is.
 #[must_use]
 pub fn without_line_end(text: &str) -> &str {

@@ -9,4 +9,5 @@
 
 mod support;
 
+mod readme;
 mod smoke;
