@@ -10,7 +10,7 @@ use crate::{
         token::TokenText,
     },
     http::{self, Listener, Shared},
-    service::{KeySources, Service, StartError, Started},
+    service::{KeySources, OperatorToken, Service, StartError, Started},
     store::sql::{self, OpenError},
     telemetry::{self, TelemetryError},
 };
@@ -113,7 +113,11 @@ impl ServeError {
 ///
 /// # Errors
 /// The server could not start, or a second signal cut it short.
-pub async fn serve(settings: ServerSettings, on_ready: impl FnOnce(&Ready) + Send + 'static) -> Result<(), ServeError> {
+pub async fn serve(
+    settings: ServerSettings,
+    operator_token: OperatorToken,
+    on_ready: impl FnOnce(&Ready) + Send + 'static,
+) -> Result<(), ServeError> {
     telemetry::start_logs(&settings.log_filter, settings.log_format)?;
     let metrics = telemetry::start_metrics()?;
     let mut signals = Signals::listen().map_err(ServeError::Server)?;
@@ -124,7 +128,9 @@ pub async fn serve(settings: ServerSettings, on_ready: impl FnOnce(&Ready) + Sen
     let token_file = settings.data_dir.join("operator.token");
     let keep = |token: &TokenText| write_token(&token_file, token);
     let sources = key_sources(settings.keyring, settings.passphrase);
-    let started = Service::start(Arc::clone(&store), sources, Arc::clone(&clock), Arc::clone(&random), keep).await?;
+    let started =
+        Service::start(Arc::clone(&store), sources, Arc::clone(&clock), Arc::clone(&random), operator_token, keep)
+            .await?;
     let Started { service, audit, new_keyring, new_operator_token } = started;
     let new_operator_token = new_operator_token.then(|| token_file.clone());
     announce(new_keyring.as_deref(), new_operator_token.as_deref());
@@ -191,7 +197,7 @@ async fn stop_on_signal(
 
 fn key_sources(keyring: KeyringSource, passphrase: Option<zeroize::Zeroizing<String>>) -> KeySources {
     match keyring {
-        KeyringSource::File { path, .. } => KeySources { file: Some(path), text: None, passphrase },
+        KeyringSource::File(path) => KeySources { file: Some(path), text: None, passphrase },
         KeyringSource::Text(text) => KeySources { file: None, text: Some(text), passphrase },
     }
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     config::{self, server::ServerOptions},
     lifecycle::{self, Ready},
+    service::OperatorToken,
 };
 use clap::Args;
 use std::{
@@ -34,13 +35,19 @@ pub(super) struct Serve {
     /// TOML file with settings; flags and environment win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Write a new operator token to operator.token: the old one is lost
+    ///
+    /// Old ones stay good until `regcred token revoke --deployment` ends them.
+    #[arg(long)]
+    new_operator_token: bool,
     #[command(flatten)]
     options: ServerOptions,
 }
 
 pub(super) async fn run(args: Serve) -> Result<(), Failure> {
     let settings = args.options.resolve(args.config.as_deref())?;
-    let served = lifecycle::serve(settings, |ready| {
+    let token = if args.new_operator_token { OperatorToken::Always } else { OperatorToken::IfNoneIsGood };
+    let served = lifecycle::serve(settings, token, |ready| {
         // The service runs on, also if nobody reads that it does.
         let _ = output::line(&ready_line(ready));
         if let Some(text) = next_steps(ready) {

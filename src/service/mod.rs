@@ -20,7 +20,7 @@ pub use error::{Error, Thing, Unauthenticated};
 pub use keys::MasterKey;
 pub use pull_secret::{Omission, OmissionReason, PullSecret, PullSecretRequest};
 pub use scopes::Put;
-pub use start::{KeySources, StartError, Started};
+pub use start::{KeySources, OperatorToken, StartError, Started};
 
 use crate::{
     crypto::{

@@ -36,6 +36,15 @@ pub struct KeySources {
     pub passphrase: Option<Zeroizing<String>>,
 }
 
+/// When a start makes a new operator's token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorToken {
+    /// When there is none that is good.
+    IfNoneIsGood,
+    /// In any case: the one that there was is lost. Tokens that are good stay so until they are revoked.
+    Always,
+}
+
 /// A running service, and what its start left behind for its operator.
 pub struct Started {
     /// The service.
@@ -87,8 +96,8 @@ impl Service {
     /// Brings a service up on a database: on the first start ever it makes keys and names the deployment, on every later one
     /// it checks that the keys are the right ones.
     ///
-    /// `keep_operator_token` writes a token's text where only the operator can read it. It is called when no operator's
-    /// token is good any more, which makes it the way back in.
+    /// `keep_operator_token` writes a token's text where only the operator can read it: the way in at the first start, and
+    /// back in whenever `operator_token` says so.
     ///
     /// # Errors
     /// Keys are missing or wrong, or the store failed.
@@ -97,6 +106,7 @@ impl Service {
         sources: KeySources,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
+        operator_token: OperatorToken,
         keep_operator_token: impl FnOnce(&TokenText) -> std::io::Result<()> + Send,
     ) -> Result<Started, StartError> {
         let (deployment, known) = {
@@ -120,18 +130,19 @@ impl Service {
         let Start { store, clock, random, keyring } = start;
         let (audit, writer) = AuditQueue::start(store.audit_log());
         let service = Self { store, keyring, keyring_file, deployment, token_key, audit, clock, random };
-        let new_operator_token = service.operator_token_renew(keep_operator_token).await?;
+        let new_operator_token = service.operator_token_renew(operator_token, keep_operator_token).await?;
         Ok(Started { service, audit: writer, new_keyring, new_operator_token })
     }
 
-    /// Makes an operator's token if none is good. The file comes first: a token in a file that the database does not know
+    /// Makes an operator's token if one is wanted. The file comes first: a token in a file that the database does not know
     /// is replaced at the next start, but one that only the database knows would lock everybody out.
     async fn operator_token_renew(
         &self,
+        when: OperatorToken,
         keep: impl FnOnce(&TokenText) -> std::io::Result<()> + Send,
     ) -> Result<bool, StartError> {
         let mut tx = self.store.begin().await?;
-        if tx.operator_token_exists().await? {
+        if when == OperatorToken::IfNoneIsGood && tx.operator_token_exists().await? {
             return Ok(false);
         }
         let text = TokenText::generate(&*self.random);
