@@ -134,6 +134,7 @@ pub fn speaks_utf8() -> bool {
 }
 
 /// The directory of this program, if its name alone would not find it there.
+#[must_use]
 pub fn program_directory_off_path() -> Option<PathBuf> {
     let directory = std::env::current_exe().ok()?.parent()?.to_owned();
     let path = Environment::PROCESS.path("PATH").unwrap_or_default();

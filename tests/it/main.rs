@@ -5,6 +5,7 @@
     clippy::disallowed_methods,
     reason = "the tests stand outside the house: they wait, read the clock and set up environments for processes"
 )]
+#![allow(clippy::unwrap_used, reason = "a test that meets what it did not expect has failed")]
 #![allow(clippy::print_stderr, reason = "a failing test shows the log of its server")]
 
 mod support;

@@ -21,14 +21,15 @@ fn the_transcript_of_the_readme_is_what_really_happens() {
     let folder = tempfile::tempdir().unwrap();
     let server = Binary::new().serve(&folder.path().join("regcred-data")).unwrap();
     let said = server.log();
-    for line in serve.output.lines().skip(1).map(str::trim).filter(|line| !line.contains("/")) {
+    for line in serve.output.lines().skip(1).map(str::trim).filter(|line| !line.contains('/')) {
         assert!(said.contains(line), "serve did not say: {line}\n{said}");
     }
 
     let program = Path::new(env!("CARGO_BIN_EXE_regcred")).parent().unwrap();
     let mut script = format!("exec 2>&1\nexport PATH={}:$PATH\n", program.display());
     for step in &steps {
-        script.push_str(&format!("{}\nprintf '\\n%s\\n' '{MARK}'\n", step.command));
+        script += &step.command;
+        script += &format!("\nprintf '\\n%s\\n' '{MARK}'\n");
     }
     let mut command = Command::new("bash");
     command.arg("-c").arg(script).current_dir(folder.path()).env("HOME", folder.path());
@@ -46,14 +47,13 @@ fn steps(readme: &str) -> Vec<Step> {
     let blocks = readme.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let mut steps: Vec<Step> = Vec::new();
     for line in blocks.flat_map(str::lines) {
-        match line.strip_prefix("$ ") {
-            Some(command) => steps.push(Step { command: command.to_owned(), output: String::new() }),
-            None => {
-                let step = steps.last_mut().expect("a transcript begins with a command");
-                step.output.push_str(line);
-                step.output.push('\n');
-            }
+        if let Some(command) = line.strip_prefix("$ ") {
+            steps.push(Step { command: command.to_owned(), output: String::new() });
+            continue;
         }
+        let step = steps.last_mut().expect("a transcript begins with a command");
+        step.output.push_str(line);
+        step.output.push('\n');
     }
     steps
 }
