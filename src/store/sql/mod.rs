@@ -21,8 +21,12 @@ use sqlx::{Pool, Sqlite};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
+
+/// How long a caller waits for a connection, for a turn to write, or for another process to let go.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a database could not be opened. The message says what to do.
 #[derive(Debug, thiserror::Error)]

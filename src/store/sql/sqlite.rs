@@ -1,7 +1,7 @@
 //! SQLite, the embedded database: one file, one process, one writer at a time.
 
 use super::{
-    OpenError,
+    OpenError, PATIENCE,
     dialect::{BoundQuery, Dialect},
 };
 use sqlx::{
@@ -13,13 +13,11 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 /// Up to 3.51.2 two connections that write and checkpoint at once can corrupt a WAL database.
 const OLDEST_SOUND_VERSION: [u32; 3] = [3, 51, 3];
 const READERS: u32 = 4;
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The primary result codes (<https://www.sqlite.org/rescode.html>) that say "not now": `SQLITE_BUSY`, `LOCKED`,
 /// `NOMEM`, `READONLY`, `INTERRUPT`, `IOERR`, `FULL`, `CANTOPEN`.
