@@ -88,8 +88,9 @@ impl<DB: Dialect> Store for SqlStore<DB> {
     }
 
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
-        let turn =
-            Arc::clone(&self.turn).acquire_owned().await.map_err(|closed| StoreError::Unavailable(closed.into()))?;
+        let turn = timeout(PATIENCE, Arc::clone(&self.turn).acquire_owned()).await;
+        let turn = turn.map_err(|late| StoreError::Unavailable(late.into()))?;
+        let turn = turn.map_err(|closed| StoreError::Unavailable(closed.into()))?;
         let connection = self.writers.acquire().await.map_err(unavailable)?;
         Ok(Box::new(Session::<DB>::write(connection, turn).await?))
     }
