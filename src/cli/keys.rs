@@ -94,6 +94,12 @@ pub(super) async fn run(args: Keys) -> Result<(), Failure> {
         KeysCommand::Rewrap => {
             let done = client.key_rewrap().await.map_err(explain)?;
             output::note(&format!("Wrapped {} data keys anew.", done.rewrapped));
+            if done.unreadable > 0 {
+                output::note(&format!(
+                    "{} do not open and were passed over; the service's log names them.",
+                    done.unreadable
+                ));
+            }
             Ok(())
         }
         KeysCommand::Retire { id, confirm } => {

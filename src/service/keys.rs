@@ -12,16 +12,23 @@ use crate::{
     },
     domain::{
         id::MasterKeyId,
+        page::PageRequest,
         permission::{Action, Caller},
         scope::Scope,
         timestamp::Timestamp,
     },
-    store::{MasterKeyRecord, MasterKeyState, Queries},
+    store::{DataKeyRecord, MasterKeyRecord, MasterKeyState, Queries, StoreError, Tx},
 };
 use std::sync::Arc;
 
-/// How many data keys are wrapped anew in one transaction.
-const REWRAP_BATCH: i64 = 100;
+/// What a rewrapping did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rewrapped {
+    /// How many data keys were wrapped anew.
+    pub rewrapped: u64,
+    /// How many could not be opened.
+    pub unreadable: u64,
+}
 
 /// What can be told of a master key.
 #[derive(Debug, Clone)]
@@ -113,38 +120,48 @@ impl Service {
         Ok(described)
     }
 
-    /// Wraps every data key under the active master key that is still under another, and tells how many there were. It may be
-    /// stopped anywhere and begun again.
+    /// Wraps every data key under the active master key that is still under another. It may be stopped anywhere and begun
+    /// again. A data key that does not open is named in the log, counted and passed over.
     ///
     /// # Errors
-    /// A data key does not open, the caller may not, or the store failed; what was done until then stays done.
-    pub async fn key_rewrap(&self, caller: &Caller) -> Result<u64, Error> {
+    /// The caller may not, or the store failed; what was done until then stays done.
+    pub async fn key_rewrap(&self, caller: &Caller) -> Result<Rewrapped, Error> {
         let permit = self.permit(caller, Action::KeyRewrap, &Scope::Deployment).await?;
-        let mut rewrapped = 0;
+        let active = self.keyring.active().ok_or(keyring::KeyError::NoActive)?;
+        let mut done = Rewrapped::default();
+        let mut request = PageRequest::default();
         loop {
-            let active = self.keyring.active().ok_or(keyring::KeyError::NoActive)?;
             let mut tx = self.store.begin().await?;
-            let stale = tx.data_key_list_stale(active, REWRAP_BATCH).await?;
-            if stale.is_empty() {
-                return Ok(rewrapped);
-            }
-            for old in &stale {
-                let key = self.data_key_open(old).await?;
-                let binding = KeyBinding {
-                    deployment: self.deployment,
-                    scope: old.scope,
-                    data_key: old.id,
-                    version: old.version,
-                };
-                let wrapped = self.keyring.wrap(&key, &binding, &*self.random).await?;
-                if !tx.data_key_update(old, &wrapped).await? {
-                    return Err(Error::TryAgain);
+            let rows = tx.data_key_list_stale(active, super::after(&request)?, request.limit).await?;
+            let page = super::page(rows, &request, |key| key.id, |lost| lost.id.parse().ok());
+            done.unreadable += page.unreadable;
+            let mut objects = Vec::new();
+            for old in &page.items {
+                match self.rewrap(&mut *tx, old).await {
+                    Ok(true) => objects.push(old.id.as_uuid()),
+                    // Another process was faster.
+                    Ok(false) => {}
+                    Err(Error::Store(StoreError::Corrupt(_))) => done.unreadable += 1,
+                    Err(error) => return Err(error),
                 }
             }
-            rewrapped += stale.len() as u64;
-            let objects = stale.iter().map(|key| key.id.as_uuid()).collect();
-            tx.commit(self.event(&permit, None, objects)).await?;
+            if !objects.is_empty() {
+                done.rewrapped += objects.len() as u64;
+                tx.commit(self.event(&permit, None, objects)).await?;
+            }
+            match page.next {
+                Some(next) => request.cursor = Some(next),
+                None => return Ok(done),
+            }
         }
+    }
+
+    async fn rewrap(&self, tx: &mut dyn Tx, old: &DataKeyRecord) -> Result<bool, Error> {
+        let key = self.data_key_open(old).await?;
+        let binding =
+            KeyBinding { deployment: self.deployment, scope: old.scope, data_key: old.id, version: old.version };
+        let wrapped = self.keyring.wrap(&key, &binding, &*self.random).await?;
+        Ok(tx.data_key_update(old, &wrapped).await?)
     }
 
     /// Gives a master key up for ever: takes it out of the keyring and its file. Backups from before need a copy of it.

@@ -17,7 +17,7 @@ mod tokens;
 pub use audit::AuditQueue;
 pub use credentials::IfMatch;
 pub use error::{Error, Thing, Unauthenticated};
-pub use keys::MasterKey;
+pub use keys::{MasterKey, Rewrapped};
 pub use pull_secret::{Omission, OmissionReason, PullSecret, PullSecretRequest};
 pub use scopes::Put;
 pub use start::{KeySources, OperatorToken, StartError, Started};
@@ -71,26 +71,40 @@ impl Service {
         self.audit.len()
     }
 
-    /// Asks the policy. A denial of something that would have been audited is itself audited.
+    /// Asks the policy.
     async fn permit(&self, caller: &Caller, action: Action, scope: &Scope) -> Result<Permit, Error> {
-        let denial = match caller.permit(action, scope) {
-            Ok(permit) => return Ok(permit),
-            Err(denial) => denial,
-        };
-        metrics::counter!("regcred_denials_total", "reason" => match denial {
-            Denial::OutOfReach => "out_of_reach",
-            Denial::Role => "role",
-        })
-        .increment(1);
-        if action.is_audited() {
-            let place = self.store.read().await?.scope_find(scope).await?;
-            let event = AuditEvent::denied(&*self.clock, &*self.random, caller, action, scope, place.as_ref());
-            self.audit.record(event).await?;
+        match caller.permit(action, scope) {
+            Ok(permit) => Ok(permit),
+            Err(Denial::OutOfReach) => {
+                Err(self.denied(caller, action, scope, "out_of_reach", Error::NotFound(Thing::of(scope))).await)
+            }
+            Err(Denial::Role) => Err(self.denied(caller, action, scope, "role", Error::Forbidden(action)).await),
         }
-        Err(match denial {
-            Denial::OutOfReach => Error::NotFound(Thing::of(scope)),
-            Denial::Role => Error::Forbidden(action),
-        })
+    }
+
+    /// Counts a denial, and records it if the action would have been recorded. Answers what the caller is told.
+    async fn denied(
+        &self,
+        caller: &Caller,
+        action: Action,
+        scope: &Scope,
+        reason: &'static str,
+        error: Error,
+    ) -> Error {
+        metrics::counter!("regcred_denials_total", "reason" => reason).increment(1);
+        if !action.is_audited() {
+            return error;
+        }
+        match self.record_denial(caller, action, scope).await {
+            Ok(()) => error,
+            Err(unrecorded) => unrecorded,
+        }
+    }
+
+    async fn record_denial(&self, caller: &Caller, action: Action, scope: &Scope) -> Result<(), Error> {
+        let place = self.store.read().await?.scope_find(scope).await?;
+        let event = AuditEvent::denied(&*self.clock, &*self.random, caller, action, scope, place.as_ref());
+        self.audit.record(event).await
     }
 
     /// The permitted scope as it is now.

@@ -92,6 +92,7 @@ impl Service {
         drop(queries);
 
         let mut omitted = Vec::new();
+        let mut unreadable = None;
         let mut sealed = HashMap::with_capacity(rows.len());
         let mut credentials = Vec::with_capacity(rows.len());
         for row in rows {
@@ -102,14 +103,17 @@ impl Service {
                 }
                 Err(corrupt) => {
                     report(&corrupt);
-                    let id = corrupt.id.parse().map_err(|_| corrupt)?;
-                    omitted.push(Omission { id, reason: OmissionReason::Unreadable });
+                    // A row without even a name cannot be named to the caller.
+                    if let Ok(id) = corrupt.id.parse() {
+                        omitted.push(Omission { id, reason: OmissionReason::Unreadable });
+                    }
+                    unreadable = Some(corrupt.into());
                 }
             }
         }
         let selection = docker_config::select(&credentials, &request.images, self.clock.now());
         omitted.extend(selection.omitted.iter().filter_map(|(id, why)| omission(*id, *why)));
-        let tag = tag(&selection.entries, &sealed);
+        let tag = tag(selection.entries.iter(), &sealed);
         if request.known.as_ref().is_some_and(|known| known.contains(&tag)) {
             return Ok(PullSecret::Known(tag));
         }
@@ -119,16 +123,22 @@ impl Service {
             match self.open(&place, &sealed[&entry.credential.id]).await {
                 Ok(password) => opened.push((entry, password)),
                 // Without images, one bad row must not keep the others from their users. With images it is needed.
-                Err(_) if request.images.is_empty() => {
+                Err(error) if request.images.is_empty() => {
                     omitted.push(Omission { id: entry.credential.id, reason: OmissionReason::Unreadable });
+                    unreadable = Some(error);
                 }
                 Err(error) => return Err(error),
             }
         }
+        let tag = match unreadable {
+            None => tag,
+            // An empty document would be taken for the truth, and put in the place of a good one.
+            Some(error) if opened.is_empty() && request.images.is_empty() => return Err(error),
+            Some(_) => self::tag(opened.iter().map(|(entry, _)| entry), &sealed),
+        };
         let logins: Vec<_> = opened.iter().map(|(entry, password)| login(entry, password)).collect();
         let document = docker_config::render(&logins);
         let handed_out: Vec<_> = opened.iter().map(|(entry, _)| entry.credential.id.as_uuid()).collect();
-        drop(logins);
         let count = handed_out.len() as u64;
         self.audit.record(self.event(&permit, Some(&place), handed_out)).await?;
         metrics::counter!("regcred_hand_outs_total").increment(1);
@@ -161,7 +171,7 @@ fn login<'a>(entry: &'a Entry<'_>, password: &'a Password) -> Login<'a> {
 }
 
 /// What the document will be, without opening anything: key, e-mail address and fingerprint of each entry, hashed.
-fn tag(entries: &[Entry<'_>], sealed: &HashMap<CredentialId, SealedCredential>) -> String {
+fn tag<'a>(entries: impl Iterator<Item = &'a Entry<'a>>, sealed: &HashMap<CredentialId, SealedCredential>) -> String {
     let mut hash = Sha256::new();
     let mut field = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());

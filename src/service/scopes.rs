@@ -55,7 +55,10 @@ impl Service {
     ) -> Result<Permit, Error> {
         let project = Scope::Project(path.clone());
         let permit = self.permit(caller, action, &project).await?;
-        if caller.scope == project { Err(Error::Forbidden(action)) } else { Ok(permit) }
+        if caller.scope == project {
+            return Err(self.denied(caller, action, &project, "role", Error::Forbidden(action)).await);
+        }
+        Ok(permit)
     }
 
     async fn scope_put(

@@ -205,8 +205,13 @@ pub trait Queries: Send {
     async fn data_key_count(&mut self, master_key: MasterKeyId) -> Result<u64, StoreError>;
     /// The key of a scope, or the deployment's own.
     async fn data_key_find(&mut self, scope: Option<ScopeId>) -> Result<Option<DataKeyRecord>, StoreError>;
-    /// Some data keys that are wrapped under another master key than that.
-    async fn data_key_list_stale(&mut self, active: MasterKeyId, limit: i64) -> Result<Vec<DataKeyRecord>, StoreError>;
+    /// Data keys that are wrapped under another master key than that, in the order of their identifiers, behind one.
+    async fn data_key_list_stale(
+        &mut self,
+        active: MasterKeyId,
+        after: Option<DataKeyId>,
+        limit: Limit,
+    ) -> Result<Rows<DataKeyRecord>, StoreError>;
     /// An organization or a project by name. [`Scope::Deployment`] has no record.
     async fn scope_find(&mut self, scope: &Scope) -> Result<Option<ScopeRecord>, StoreError>;
     /// Organizations by name, behind one.

@@ -1,6 +1,9 @@
 //! Master keys: names and states. The keys themselves never cross HTTP.
 
-use crate::http::{answer, call::Call, problem::Problem, wire};
+use crate::{
+    http::{answer, call::Call, problem::Problem, wire},
+    service::Rewrapped,
+};
 use actix_web::HttpResponse;
 
 /// Lists the master keys that were ever used, oldest first.
@@ -35,8 +38,9 @@ pub(in crate::http) async fn activate(call: Call) -> Result<HttpResponse, Proble
 #[utoipa::path(post, path = "/internal/v1/keys/rewrap", operation_id = "key_rewrap", tag = "master keys",
     responses((status = 200, description = "How many there were.", body = wire::Rewrapped)))]
 pub(in crate::http) async fn rewrap(call: Call) -> Result<HttpResponse, Problem> {
-    let rewrapped = call.run(|service, caller| async move { service.key_rewrap(&caller).await }).await?;
-    Ok(HttpResponse::Ok().json(wire::Rewrapped { rewrapped }))
+    let Rewrapped { rewrapped, unreadable } =
+        call.run(|service, caller| async move { service.key_rewrap(&caller).await }).await?;
+    Ok(HttpResponse::Ok().json(wire::Rewrapped { rewrapped, unreadable }))
 }
 
 /// Gives a master key up for ever. Backups from before need a copy of it.

@@ -231,6 +231,9 @@ pub struct MasterKey {
 pub struct Rewrapped {
     /// How many data keys were wrapped anew.
     pub rewrapped: u64,
+    /// How many data keys could not be opened and stay as they are; the service's log names them.
+    #[serde(default)]
+    pub unreadable: u64,
 }
 
 /// The form of a pull secret, for the documentation alone: the service writes its bytes itself, so that no plaintext

@@ -13,7 +13,7 @@ use crate::{
     domain::{
         audit::RecordedEvent,
         credential::Credential,
-        id::{CredentialId, MasterKeyId, ScopeId, TokenId},
+        id::{CredentialId, DataKeyId, MasterKeyId, ScopeId, TokenId},
         page::Limit,
         scope::{Scope, ScopeName, ScopeRecord},
         server::RegistryServer,
@@ -90,12 +90,20 @@ impl<DB: Dialect> Queries for Session<DB> {
         statement.optional::<DataKeyRow>(self.connection()).await
     }
 
-    async fn data_key_list_stale(&mut self, active: MasterKeyId, limit: i64) -> Result<Vec<DataKeyRecord>, StoreError> {
-        sql::<DB>("select id, scope_id, version, wrapped from data_keys where master_key_id <> $1 order by id limit $2")
-            .bind(active.as_uuid())
-            .bind(limit)
-            .all::<DataKeyRow>(self.connection())
-            .await
+    async fn data_key_list_stale(
+        &mut self,
+        active: MasterKeyId,
+        after: Option<DataKeyId>,
+        limit: Limit,
+    ) -> Result<Rows<DataKeyRecord>, StoreError> {
+        sql::<DB>(
+            "select id, scope_id, version, wrapped from data_keys where master_key_id <> $1 and id > $2 order by id limit $3",
+        )
+        .bind(active.as_uuid())
+        .bind(after.map_or(Uuid::nil(), |id| id.as_uuid()))
+        .bind(limit.with_one_more())
+        .list::<DataKeyRow>(self.connection())
+        .await
     }
 
     async fn scope_find(&mut self, scope: &Scope) -> Result<Option<ScopeRecord>, StoreError> {
