@@ -22,6 +22,10 @@ use actix_web::{
 use std::{error::Error as _, sync::atomic::Ordering, time::Instant};
 use tracing::Instrument as _;
 
+/// The page at `/docs/` needs no network, and gets none.
+const OWN_FILES_ONLY: &str =
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
+
 /// What belongs to a request from its first moment.
 #[derive(Clone, Copy)]
 pub(super) struct RequestState {
@@ -58,6 +62,7 @@ pub(super) async fn carry(
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(OWN_FILES_ONLY));
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, value);
     }
