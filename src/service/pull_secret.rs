@@ -19,6 +19,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
+/// The form of the document, which is part of its tag. To be changed with `docker_config::render`.
+const FORM: &[u8] = b"docker-config/1";
+
 /// What is asked for.
 #[derive(Debug)]
 pub struct PullSecretRequest {
@@ -177,6 +180,7 @@ fn tag<'a>(entries: impl Iterator<Item = &'a Entry<'a>>, sealed: &HashMap<Creden
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
+    field(FORM);
     for entry in entries {
         field(entry.key.as_bytes());
         field(entry.credential.email.as_ref().map_or(b"", |email| email.as_str().as_bytes()));
