@@ -51,8 +51,9 @@ pub struct Login<'a> {
 /// Chooses the credentials for the images, or all of them if there are no images.
 ///
 /// Each image gets the first of its candidates that may be handed out. The only login of a host then stands under the
-/// registry's own key, where consumers that know no paths find it too; several of one host need their paths to be told
-/// apart.
+/// registry's own key, where consumers that know no paths find it too, as long as all of the host's images are to use it.
+/// Several of one host need their paths to be told apart; and beside an image that gets no login, one keeps its path, so
+/// that it is not sent for that image: a wrong login breaks the pull of an image that needs none.
 #[must_use]
 pub fn select<'a>(credentials: &'a [Credential], images: &[ImageReference], now: Timestamp) -> Selection<'a> {
     let mut chosen: Vec<&'a Credential> = Vec::new();
@@ -72,13 +73,17 @@ pub fn select<'a>(credentials: &'a [Credential], images: &[ImageReference], now:
             choose(credential);
         }
     }
+    let mut without_login = Vec::new();
     for image in images {
         // Stops at the first that may be handed out; the ones before it were stepped over, and are reported.
-        let _ = candidates(image, credentials).into_iter().any(&mut choose);
+        if !candidates(image, credentials).into_iter().any(&mut choose) {
+            without_login.push(image.host());
+        }
     }
     omitted.sort_unstable_by_key(|(id, _)| *id);
     omitted.dedup();
-    Selection { entries: entries(chosen, images.is_empty()), omitted }
+    let keeps_path = |host: &str| images.is_empty() || without_login.contains(&host);
+    Selection { entries: entries(chosen, keeps_path), omitted }
 }
 
 /// Writes `{"auths":{KEY:{"username":..,"password":..,"email":..,"auth":..}}}` in the order given, without white space.
@@ -103,7 +108,7 @@ pub fn render(logins: &[Login<'_>]) -> SecretDocument {
 const FRAME: &str = r#"{"auths":{}}"#;
 const LOGIN_FRAME: &str = r#","":{"username":"","password":"","email":"","auth":""}"#;
 
-fn entries(mut chosen: Vec<&Credential>, whole_project: bool) -> Vec<Entry<'_>> {
+fn entries(mut chosen: Vec<&Credential>, keeps_path: impl Fn(&str) -> bool) -> Vec<Entry<'_>> {
     chosen.sort_unstable_by_key(|credential| (distance(&credential.scope), credential.id));
     chosen.dedup_by_key(|credential| credential.id);
     let mut entries: Vec<_> = chosen
@@ -111,7 +116,7 @@ fn entries(mut chosen: Vec<&Credential>, whole_project: bool) -> Vec<Entry<'_>> 
         .map(|credential| {
             let server = &credential.server;
             let alone = chosen.iter().filter(|other| other.server.host() == server.host()).count() == 1;
-            let key = if alone && !whole_project { server.registry_key() } else { server.config_key() };
+            let key = if alone && !keeps_path(server.host()) { server.registry_key() } else { server.config_key() };
             Entry { key: key.to_owned(), credential }
         })
         .collect();

@@ -71,6 +71,23 @@ fn the_only_login_of_a_host_stands_under_the_registrys_key() {
 }
 
 #[test]
+fn a_login_is_not_sent_for_an_image_of_its_host_that_gets_none() {
+    let credentials = [
+        credential(1, PROJECT, "quay.io/acme"),
+        credential(2, PROJECT, "docker.io/acme"),
+        disabled(credential(3, PROJECT, "ghcr.io/secret")),
+        credential(4, PROJECT, "ghcr.io/acme"),
+        credential(5, PROJECT, "gcr.io"),
+    ];
+    assert_eq!(keys(&credentials, &["quay.io/acme/app", "quay.io/public/app"]), pairs(&[("quay.io/acme", 1)]));
+    assert_eq!(keys(&credentials, &["nginx", "acme/app"]), pairs(&[("docker.io/acme", 2)]));
+    assert_eq!(keys(&credentials, &["ghcr.io/acme/app", "ghcr.io/secret/app"]), pairs(&[("ghcr.io/acme", 4)]));
+    // Images of other hosts do not matter, nor does one without a login beside a login for the whole host.
+    assert_eq!(keys(&credentials, &["quay.io/acme/app", "nginx", "r.io/x"]), pairs(&[("quay.io", 1)]));
+    assert_eq!(keys(&credentials, &["gcr.io/x", "quay.io/y"]), pairs(&[("gcr.io", 5)]));
+}
+
+#[test]
 fn the_next_candidate_stands_in_for_one_that_cannot_go_out_and_that_one_is_reported() {
     let credentials = [
         disabled(credential(1, PROJECT, "quay.io/acme/team")),
