@@ -33,7 +33,10 @@ mod update;
 pub use exit::Exit;
 pub use failure::Failure;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{
+    Args, CommandFactory as _, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 const ABOUT: &str = "\
 Keeps the container-registry credentials of a platform's projects, encrypted, and hands deployers the pull secrets \
@@ -112,6 +115,28 @@ Examples:
 struct Completions {
     /// The shell
     shell: clap_complete::Shell,
+}
+
+impl Cli {
+    /// Reads the command line. Where it asks for help or cannot be read, the process ends here.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| without_values(error).exit())
+    }
+}
+
+/// The refusal of a command line without the value that it is about, which may hold a password, as in
+/// `--server https://bot:password@host` or `--password-stdin password`. Misspelt flags and words of a list stay.
+fn without_values(mut error: clap::Error) -> clap::Error {
+    let context = match error.kind() {
+        ErrorKind::ValueValidation | ErrorKind::TooManyValues => ContextKind::InvalidValue,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return error,
+    };
+    if matches!(error.get(context), Some(ContextValue::String(text)) if !text.starts_with('-')) {
+        error.insert(context, ContextValue::String("...".to_owned()));
+    }
+    error
 }
 
 /// Does what was typed, and tells on standard error what went wrong.
