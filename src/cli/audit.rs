@@ -23,7 +23,7 @@ pub(super) struct Audit {
     connection: ClientOptions,
 }
 
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   regcred audit list --project acme/shop --tail 20
   regcred audit list --deployment -o json | jq '.[] | select(.outcome == \"denied\")'";

@@ -12,6 +12,11 @@ use super::{
 use crate::config::client::ClientOptions;
 use clap::Args;
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  regcred delete ghcr.io --project acme/shop
+  regcred delete 0197a000-0000-7000-8000-000000000001 -p acme/shop --yes";
+
 /// Deletes a credential.
 #[derive(Args)]
 pub(super) struct Delete {

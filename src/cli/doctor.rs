@@ -28,6 +28,11 @@ use std::{
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  regcred doctor
+  regcred doctor --context staging";
+
 /// Checks settings, connection and token.
 #[derive(Args)]
 pub(super) struct Doctor {

@@ -76,18 +76,22 @@ enum Command {
     #[command(after_help = update::EXAMPLES)]
     Update(Box<update::Update>),
     /// Delete a credential
-    #[command(visible_alias = "rm")]
+    #[command(after_help = delete::EXAMPLES, visible_alias = "rm")]
     Delete(delete::Delete),
     /// Print what a project needs to pull its images, as a docker configuration
     #[command(after_help = pull_secret::EXAMPLES)]
     PullSecret(pull_secret::PullSecretArgs),
     /// Create, list, show and delete organizations
+    #[command(after_help = org::EXAMPLES)]
     Org(org::Org),
     /// Create, list, show and delete projects
+    #[command(after_help = project::EXAMPLES)]
     Project(project::ProjectArgs),
     /// Make, list and revoke API tokens
+    #[command(after_help = token::EXAMPLES)]
     Token(token::TokenArgs),
     /// Read the audit log
+    #[command(after_help = audit::EXAMPLES)]
     Audit(audit::Audit),
     /// List and rotate the master keys
     #[command(after_help = keys::EXAMPLES)]
@@ -96,6 +100,7 @@ enum Command {
     #[command(after_help = config::EXAMPLES)]
     Config(config::Config),
     /// Check settings, connection and token, and say what is wrong
+    #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::Doctor),
     /// Run the service
     #[command(after_help = serve::EXAMPLES)]

@@ -15,6 +15,11 @@ use crate::{
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  regcred org create acme
+  regcred org list -o json";
+
 /// Works on organizations.
 #[derive(Args)]
 pub(super) struct Org {

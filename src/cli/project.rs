@@ -15,6 +15,11 @@ use crate::{
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  regcred project create acme/shop
+  regcred project list acme";
+
 /// Works on projects.
 #[derive(Args)]
 pub(super) struct ProjectArgs {

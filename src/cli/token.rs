@@ -35,6 +35,12 @@ pub(super) struct TokenArgs {
     connection: ClientOptions,
 }
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  regcred token create --project acme/shop --name argo --role deployer --output-file argo.token
+  regcred token list --project acme/shop
+  regcred token whoami --token-file argo.token";
+
 const CREATE_EXAMPLES: &str = "\
 Examples:
   regcred token create --project acme/shop --name argo --role deployer --output-file argo.token
