@@ -11,4 +11,5 @@
 mod support;
 
 mod readme;
+mod registry;
 mod smoke;

@@ -2,9 +2,15 @@
 
 #![allow(dead_code, unused_imports, reason = "each test uses the part of the harness that it needs")]
 
+mod exchange;
+mod registry;
 mod server;
+mod terminal;
 
+pub use exchange::{Reply, exchange};
+pub use registry::Registry;
 pub use server::{Binary, Output, Server};
+pub use terminal::Terminal;
 
 use regcred::{
     client::{Client, ClientError, NewCredential, PullSecret},
@@ -88,6 +94,15 @@ pub async fn pull(client: &Client, project: &ProjectPath, images: &[&str]) -> Re
         PullSecret::Document { body, .. } => Ok(String::from_utf8_lossy(body.expose()).into_owned()),
         PullSecret::NotModified => panic!("nothing was said of what is known"),
     }
+}
+
+/// Bytes as digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// The problem that a call was refused with.

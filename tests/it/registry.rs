@@ -1,0 +1,110 @@
+//! The whole way with programs that are not ours: a private image is pushed, and pulled with what regcred hands out.
+
+use crate::support::{Binary, Registry, Server};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A registry with an image in it, and a server with a project that wants it.
+struct Stage {
+    registry: Registry,
+    digest: String,
+    server: Server,
+    folder: TempDir,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let registry = Registry::start("bot", "right horse");
+        let digest = registry.push("team/app:1.0");
+        let server = Server::start().await;
+        server.project("acme/shop").await;
+        Self { registry, digest, server, folder: tempfile::tempdir().expect("there is room for a folder") }
+    }
+
+    fn cli(&self) -> Binary {
+        self.server.cli().env("REGCRED_PROJECT", "acme/shop")
+    }
+
+    /// Runs a command that must succeed, and returns what it printed.
+    fn regcred(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.cli().run(arguments, input.as_bytes());
+        assert_eq!(output.status, 0, "{arguments:?}: {}", output.stderr);
+        output.stdout.trim_end().to_owned()
+    }
+
+    /// A deployer's token, in a file.
+    fn deployer(&self) -> PathBuf {
+        let path = self.folder.path().join("deployer.token");
+        let text = path.to_string_lossy();
+        self.regcred(&["token", "create", "--name", "argo", "--role", "deployer", "--output-file", &text], "");
+        path
+    }
+
+    /// Fetches the docker config into a file.
+    fn pull_secret(&self, token: &Path, images: &[&str]) -> PathBuf {
+        let path = self.folder.path().join("config.json");
+        let (token, text) = (token.to_string_lossy(), path.to_string_lossy());
+        let mut arguments = vec!["pull-secret", "--token-file", &token, "--output-file", &text];
+        arguments.extend(images.iter().flat_map(|image| ["--image", image]));
+        self.regcred(&arguments, "");
+        path
+    }
+}
+
+fn keys(docker_config: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(docker_config).expect("the docker config was written");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("a docker config is JSON");
+    value["auths"].as_object().expect("it has logins").keys().cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_pulled_with_what_was_stored_and_not_with_a_wrong_password() {
+    let stage = Stage::set().await;
+    let (registry, token) = (&stage.registry, stage.deployer());
+    let id =
+        stage.regcred(&["add", "--server", &registry.host, "--username", "bot", "--password-stdin"], "right horse\n");
+    let pulled = registry.pull("team/app:1.0", &stage.pull_secret(&token, &[]));
+    assert_eq!(pulled.as_ref(), Ok(&stage.digest));
+
+    let updated = stage.regcred(&["update", &id, "--password-stdin"], "wrong horse\n");
+    assert_eq!(updated, id);
+    let refused = registry.pull("team/app:1.0", &stage.pull_secret(&token, &[])).expect_err("the password is wrong");
+    assert!(refused.contains("unauthorized: authentication required"), "{refused}");
+
+    let updated = stage.regcred(&["update", &id, "--password-stdin"], "right horse\n");
+    assert_eq!(updated, id, "the same credential, with another password");
+    assert_eq!(registry.pull("team/app:1.0", &stage.pull_secret(&token, &[])), Ok(stage.digest));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_for_a_part_of_a_registry_pulls_its_images_under_either_key() {
+    let stage = Stage::set().await;
+    let (registry, token) = (&stage.registry, stage.deployer());
+    let server = format!("{}/team", registry.host);
+    stage.regcred(&["add", "--server", &server, "--username", "bot", "--password-stdin"], "right horse");
+
+    let whole = stage.pull_secret(&token, &[]);
+    assert_eq!(keys(&whole), [server.as_str()]);
+    assert_eq!(registry.pull("team/app:1.0", &whole).as_ref(), Ok(&stage.digest));
+
+    let image = format!("{}/team/app:1.0", registry.host);
+    let narrowed = stage.pull_secret(&token, &[&image]);
+    assert_eq!(keys(&narrowed), [registry.host.as_str()]);
+    assert_eq!(registry.pull("team/app:1.0", &narrowed).as_ref(), Ok(&stage.digest));
+
+    // Beside an image that gets no login, the login keeps its path, and still pulls what it is for.
+    let both = stage.pull_secret(&token, &[&image, &format!("{}/other/app", registry.host)]);
+    assert_eq!(keys(&both), [server.as_str()]);
+    assert_eq!(registry.pull("team/app:1.0", &both), Ok(stage.digest.clone()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_of_another_registry_gets_nothing_to_log_in_with() {
+    let stage = Stage::set().await;
+    let (registry, token) = (&stage.registry, stage.deployer());
+    stage.regcred(&["add", "--server", &registry.host, "--username", "bot", "--password-stdin"], "right horse");
+    let nothing = stage.pull_secret(&token, &["ghcr.io/team/app:1.0"]);
+    assert_eq!(std::fs::read_to_string(&nothing).expect("it was written"), r#"{"auths":{}}"#);
+    let refused = registry.pull("team/app:1.0", &nothing).expect_err("there is no login");
+    assert!(refused.contains("unauthorized: authentication required"), "{refused}");
+}
