@@ -10,6 +10,7 @@
 
 mod support;
 
+mod cli;
 mod readme;
 mod registry;
 mod smoke;
