@@ -11,6 +11,7 @@
 mod support;
 
 mod cli;
+mod pull_secret;
 mod readme;
 mod registry;
 mod smoke;
