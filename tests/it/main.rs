@@ -10,6 +10,7 @@
 
 mod support;
 
+mod canary;
 mod cli;
 mod pull_secret;
 mod readme;
