@@ -117,7 +117,8 @@ impl Action {
 
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+// By `String`, because what serde derives for an enum repeats an unknown name in its error.
+#[serde(try_from = "String", into = "String")]
 pub enum Role {
     /// Sees what there is, never a secret.
     Viewer,
@@ -206,6 +207,20 @@ impl std::str::FromStr for Role {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|role| role.name() == text);
         found.ok_or(super::text::Invalid("must be viewer, editor, deployer, admin, auditor or operator"))
+    }
+}
+
+impl TryFrom<String> for Role {
+    type Error = super::text::Invalid;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Role> for String {
+    fn from(role: Role) -> Self {
+        role.name().to_owned()
     }
 }
 
