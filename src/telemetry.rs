@@ -32,8 +32,10 @@ const BUCKETS: [f64; 14] =
 /// # Errors
 /// The filter is not valid, or logging was started before.
 pub fn start_logs(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
-    // The server library tells of its workers at every start. Whoever wants to know names it in his filter.
-    let registry = tracing_subscriber::registry().with(EnvFilter::try_new(format!("actix_server=warn,{filter}"))?);
+    // The server library tells of its workers at every start, and below `info` repeats what it cannot read of a request's
+    // head. Whoever wants to know names it in his filter.
+    let filter = EnvFilter::try_new(format!("actix_server=warn,actix_http=info,{filter}"))?;
+    let registry = tracing_subscriber::registry().with(filter);
     let layer =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     match format {
