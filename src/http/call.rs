@@ -152,8 +152,10 @@ fn name(text: &str, parameter: &'static str) -> Result<ScopeName, Problem> {
 
 /// The token that the request carries (RFC 6750 section 2.1).
 fn bearer(request: &HttpRequest) -> Option<Zeroizing<String>> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
+    let mut values = request.headers().get_all(header::AUTHORIZATION);
+    // Where there are two, whatever stands in front of the service may have judged by the other one.
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| Zeroizing::new(token.trim().to_owned()))
 }
 
