@@ -21,7 +21,7 @@ pub(super) async fn read<T: DeserializeOwned>(
     payload: Payload,
     media_types: &[&str],
 ) -> Result<T, Problem> {
-    if !media_types.contains(&request.content_type()) {
+    if !media_types.iter().any(|known| known.eq_ignore_ascii_case(request.content_type())) {
         let detail = format!("the Content-Type must be {}", media_types.join(" or "));
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
