@@ -4,7 +4,7 @@
 //! logs (so would a member that is called like one). Only parts that are known to be ours are passed on.
 
 use super::problem::{Kind, Problem};
-use actix_web::{HttpMessage as _, HttpRequest, web::Payload};
+use actix_web::{HttpMessage as _, HttpRequest, http::header, web::Payload};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use std::time::Duration;
@@ -26,11 +26,19 @@ pub(super) async fn read<T: DeserializeOwned>(
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
     let too_large = || Problem::new(Kind::BodyTooLarge, format!("the body must be at most {MAX_BODY_BYTES} bytes"));
+    if announced(request).is_some_and(|length| length > MAX_BODY_BYTES) {
+        return Err(too_large());
+    }
     let arrived = tokio::time::timeout(BODY_TIME, payload.to_bytes_limited(MAX_BODY_BYTES)).await;
     let arrived = arrived.map_err(|_| Problem::new(Kind::RequestTimeout, "the body must arrive within 10 seconds"))?;
     let bytes = arrived.map_err(|_| too_large())?.map_err(|_| Problem::new(Kind::BadRequest, "the body broke off"))?;
     // actix's own buffer cannot be overwritten; this one, which lives as long as the request, can.
     parse(&Zeroizing::new(bytes.to_vec()))
+}
+
+/// How long the caller says that the body is.
+fn announced(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
