@@ -42,9 +42,9 @@ fn announced(request: &HttpRequest) -> Option<usize> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // serde would also take an array of the members' values, in the order of the source.
+    // serde also takes the members of a struct in an array, by their order in the source, and a patch of none at all.
     if matches!(bytes.trim_ascii_start().first(), Some(b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n')) {
-        return Err(Problem::at(Kind::InvalidBody, "", "must be an object"));
+        return Err(Problem::at(Kind::InvalidBody, "", "must be a JSON object"));
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -72,10 +72,12 @@ fn refusal(pointer: String, error: &serde_json::Error) -> Problem {
 /// What may be said of serde's message: the names of our own members, what we expected, and our own rules.
 fn rule(pointer: String, message: &str) -> (String, String) {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
-    for (beginning, rule) in [("missing field `", "must be given"), ("duplicate field `", "must be given only once")] {
-        if let Some(name) = message.strip_prefix(beginning).and_then(|rest| rest.strip_suffix('`')) {
-            return (format!("{pointer}/{name}"), rule.to_owned());
-        }
+    if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        return (format!("{pointer}/{name}"), "must be given".to_owned());
+    }
+    if let Some(name) = message.strip_prefix("duplicate field `").and_then(|rest| rest.strip_suffix('`')) {
+        // What was read last may be another member, or this one.
+        return (format!("{}/{name}", parent(&pointer)), "must be given only once".to_owned());
     }
     // What the caller wrote may itself hold these words; what comes last is ours.
     if message.starts_with("unknown field `") {
@@ -137,8 +139,9 @@ mod tests {
         type New = CredentialCreate;
         for (body, status, pointer, detail) in [
             ("{", 400, "", "must be JSON: line 1, column 1"),
-            ("[]", 422, "", "must be an object"),
-            (r#"["ghcr.io", null, null, null, null, null, true, "hunter2"]"#, 422, "", "must be an object"),
+            ("[]", 422, "", "must be a JSON object"),
+            (r#" ["ghcr.io", null, null, null, null, null, true, "hunter2"]"#, 422, "", "must be a JSON object"),
+            (r#""hunter2""#, 422, "", "must be a JSON object"),
             (r#"{"server": "ghcr.io"}"#, 422, "/password", "must be given"),
             (r#"{"server": "ghcr.io", "password": ""}"#, 422, "/password", "must not be empty"),
             (r#"{"server": "ghcr.io", "password": ["hunter2"]}"#, 422, "/password", "must be a string"),
@@ -151,6 +154,7 @@ mod tests {
             ),
             (r#"{"enabled": "hunter2, expected a hunter2"}"#, 422, "/enabled", "must be a boolean"),
             (r#"{"server": "a.io", "server": "hunter2"}"#, 422, "/server", "must be given only once"),
+            (r#"{"server": "a.io", "password": "x", "server": "hunter2"}"#, 422, "/server", "must be given only once"),
             (r#"{"server": "ghcr.io", "password": "x"} hunter2"#, 400, "", "must be JSON: line 1, column 40"),
         ] {
             assert_eq!(refused::<New>(body), (status, pointer.to_owned(), detail.to_owned()), "{body}");
