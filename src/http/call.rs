@@ -119,9 +119,9 @@ impl Call {
     pub(super) fn if_match(&self) -> IfMatch {
         match self.tags(header::IF_MATCH) {
             None => IfMatch::Any,
-            Some(tags) if tags.iter().any(|tag| tag == "*") => IfMatch::Any,
+            Some(tags) if tags == ["*"] => IfMatch::Any,
             // A weak tag never matches here (RFC 9110 section 13.1.1); nor does what is not one of ours.
-            Some(tags) => IfMatch::Revisions(tags.iter().filter_map(|tag| strong(tag)?.parse().ok()).collect()),
+            Some(tags) => IfMatch::Revisions(tags.iter().filter_map(|tag| revision(tag)).collect()),
         }
     }
 
@@ -139,6 +139,12 @@ impl Call {
         let members = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
         Some(members.map(|tag| tag.trim().to_owned()).collect())
     }
+}
+
+/// The revision that a strong tag names. Tags are equal as texts, not as numbers: `"01"` is none of ours.
+fn revision(tag: &str) -> Option<u32> {
+    let text = strong(tag)?;
+    text.parse().ok().filter(|revision: &u32| revision.to_string() == text)
 }
 
 fn strong(tag: &str) -> Option<&str> {
