@@ -10,8 +10,10 @@
 
 mod support;
 
+mod bad_input;
 mod canary;
 mod cli;
+mod plain;
 mod pull_secret;
 mod readme;
 mod registry;
