@@ -45,7 +45,7 @@ impl Service {
     ) -> Result<Credential, Error> {
         let permit = self.permit(caller, Action::CredentialCreate, scope).await?;
         let kind = new.check()?;
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(&permit).await?;
         let place = self.place(&mut *tx, &permit).await?;
         let data_key = self.data_key(&mut *tx, &place).await?;
         let now = self.clock.now();
@@ -137,7 +137,7 @@ impl Service {
         patch: CredentialPatch,
     ) -> Result<Credential, Error> {
         let permit = self.permit(caller, Action::CredentialUpdate, scope).await?;
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(&permit).await?;
         let (place, old) = self.own_credential(&mut *tx, &permit, id, if_match).await?;
         let new = patch.apply(&old, self.clock.now())?;
         if new == old {
@@ -175,7 +175,7 @@ impl Service {
         if_match: &IfMatch,
     ) -> Result<(), Error> {
         let permit = self.permit(caller, Action::CredentialDelete, scope).await?;
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(&permit).await?;
         let (place, _) = self.own_credential(&mut *tx, &permit, id, if_match).await?;
         tx.credential_delete(id).await?;
         tx.commit(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;

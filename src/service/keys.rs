@@ -91,7 +91,7 @@ impl Service {
         // The file first: a key that is only in the file harms nobody, one that is only in the database is lost.
         let key = in_file(move || keyring_file::add(&file, &key).map(|()| key)).await?;
         self.keyring.insert(key);
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(&permit).await?;
         tx.master_key_insert(&record).await?;
         tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
         Ok(MasterKey { id, state: record.state, loaded: true, data_keys: 0, created_at: record.created_at })
@@ -103,7 +103,7 @@ impl Service {
     /// There is none, it is retired or not held by this process, the caller may not, or the store failed.
     pub async fn key_activate(&self, caller: &Caller, id: MasterKeyId) -> Result<MasterKey, Error> {
         let permit = self.permit(caller, Action::KeyActivate, &Scope::Deployment).await?;
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(&permit).await?;
         let keys = tx.master_key_list().await?;
         let record = keys.iter().find(|key| key.id == id).ok_or(Error::NotFound(Thing::MasterKey))?;
         if record.state == MasterKeyState::Retired || !self.keyring.contains(id) {
@@ -131,7 +131,7 @@ impl Service {
         let mut done = Rewrapped::default();
         let mut request = PageRequest::default();
         loop {
-            let mut tx = self.store.begin().await?;
+            let mut tx = self.begin(&permit).await?;
             let rows = tx.data_key_list_stale(active, super::after(&request)?, request.limit).await?;
             let page = super::page(rows, &request, |key| key.id, |lost| lost.id.parse().ok());
             done.unreadable += page.unreadable;
@@ -170,7 +170,7 @@ impl Service {
     /// There is none, it is active, data keys are still wrapped under it, the caller may not, or the store failed.
     pub async fn key_retire(&self, caller: &Caller, id: MasterKeyId) -> Result<(), Error> {
         let permit = self.permit(caller, Action::KeyRetire, &Scope::Deployment).await?;
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(&permit).await?;
         let keys = tx.master_key_list().await?;
         let record = keys.iter().find(|key| key.id == id).ok_or(Error::NotFound(Thing::MasterKey))?;
         match record.state {

@@ -28,7 +28,7 @@ impl Service {
     pub async fn organization_put(&self, caller: &Caller, name: &ScopeName) -> Result<Put<ScopeRecord>, Error> {
         // Asked in the deployment's name: whoever may create one may also learn whether it exists.
         let permit = self.permit(caller, Action::OrganizationCreate, &Scope::Deployment).await?;
-        let tx = self.store.begin().await?;
+        let tx = self.begin(&permit).await?;
         self.scope_put(tx, &permit, Scope::Organization(name.clone()), None).await
     }
 
@@ -39,7 +39,7 @@ impl Service {
     pub async fn project_put(&self, caller: &Caller, path: &ProjectPath) -> Result<Put<ScopeRecord>, Error> {
         let organization = Scope::Organization(path.organization.clone());
         let permit = self.permit_project_change(caller, Action::ProjectCreate, path).await?;
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(&permit).await?;
         let parent = tx.scope_find(&organization).await?.filter(|parent| permit.covers(parent));
         let parent = parent.ok_or(Error::NotFound(Thing::Organization))?;
         self.scope_put(tx, &permit, Scope::Project(path.clone()), Some(parent.id)).await
@@ -135,7 +135,7 @@ impl Service {
     pub async fn organization_delete(&self, caller: &Caller, name: &ScopeName) -> Result<(), Error> {
         let scope = Scope::Organization(name.clone());
         let permit = self.permit(caller, Action::OrganizationDelete, &scope).await?;
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(&permit).await?;
         let place = self.place(&mut *tx, &permit).await?;
         if !tx.project_list(place.id, None, crate::domain::page::Limit::default()).await?.is_empty() {
             return Err(Error::OrganizationNotEmpty);
@@ -149,7 +149,7 @@ impl Service {
     /// There is none, the caller may not, or the store failed.
     pub async fn project_delete(&self, caller: &Caller, path: &ProjectPath) -> Result<(), Error> {
         let permit = self.permit_project_change(caller, Action::ProjectDelete, path).await?;
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(&permit).await?;
         let place = self.place(&mut *tx, &permit).await?;
         self.scope_delete(tx, &permit, &place).await
     }

@@ -35,7 +35,7 @@ impl Service {
             expires_at: new.lifetime.from_now(now),
             created_at: now,
         };
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(&permit).await?;
         let place = self.place_or_deployment(&mut *tx, &permit).await?;
         let mac = self.token_key.token_mac(&text);
         tx.token_insert(&token, place.as_ref().map(|place| place.id), &mac).await?;
@@ -74,7 +74,7 @@ impl Service {
     /// There is none in exactly that scope, the caller may not, or the store failed.
     pub async fn token_revoke(&self, caller: &Caller, scope: &Scope, id: TokenId) -> Result<(), Error> {
         let permit = self.permit(caller, Action::TokenRevoke, scope).await?;
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(&permit).await?;
         let place = self.place_or_deployment(&mut *tx, &permit).await?;
         if !tx.token_delete(place.as_ref().map(|place| place.id), id).await? {
             return Err(Error::NotFound(Thing::Token));
