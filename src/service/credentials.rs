@@ -137,8 +137,7 @@ impl Service {
         patch: CredentialPatch,
     ) -> Result<Credential, Error> {
         let permit = self.permit(caller, Action::CredentialUpdate, scope).await?;
-        let mut tx = self.begin(&permit).await?;
-        let (place, old) = self.own_credential(&mut *tx, &permit, id, if_match).await?;
+        let (mut tx, place, old) = self.own_credential(&permit, id, if_match).await?;
         let new = patch.apply(&old, self.clock.now())?;
         if new == old {
             return Ok(old);
@@ -175,30 +174,30 @@ impl Service {
         if_match: &IfMatch,
     ) -> Result<(), Error> {
         let permit = self.permit(caller, Action::CredentialDelete, scope).await?;
-        let mut tx = self.begin(&permit).await?;
-        let (place, _) = self.own_credential(&mut *tx, &permit, id, if_match).await?;
+        let (mut tx, place, _) = self.own_credential(&permit, id, if_match).await?;
         tx.credential_delete(id).await?;
         tx.commit(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
         Ok(())
     }
 
-    /// A credential that may be changed in the permitted scope, as the caller last saw it.
+    /// Begins a change of a credential that belongs to the permitted scope, and is as the caller last saw it.
     async fn own_credential(
         &self,
-        tx: &mut dyn Tx,
         permit: &Permit,
         id: CredentialId,
         if_match: &IfMatch,
-    ) -> Result<(ScopeRecord, Credential), Error> {
-        let place = self.place(tx, permit).await?;
+    ) -> Result<(Box<dyn Tx>, ScopeRecord, Credential), Error> {
+        let mut tx = self.begin(permit).await?;
+        let place = self.place(&mut *tx, permit).await?;
         let credential = tx.credential_find(&place, id).await?.ok_or(Error::NotFound(Thing::Credential))?;
         if credential.scope != place.scope {
-            return Err(Error::Inherited);
+            drop(tx);
+            return Err(self.deny(permit.caller(), permit.action(), permit.scope(), "role", Error::Inherited).await);
         }
         if !if_match.holds(credential.revision) {
             return Err(Error::Stale);
         }
-        Ok((place, credential))
+        Ok((tx, place, credential))
     }
 }
 

@@ -73,35 +73,39 @@ impl Service {
 
     /// Asks the policy.
     async fn permit(&self, caller: &Caller, action: Action, scope: &Scope) -> Result<Permit, Error> {
-        match caller.permit(action, scope) {
-            Ok(permit) => Ok(permit),
-            Err(Denial::OutOfReach) => {
-                Err(self.denied(caller, action, scope, "out_of_reach", Error::NotFound(Thing::of(scope))).await)
+        let denial = match caller.permit(action, scope) {
+            Ok(permit) => return Ok(permit),
+            Err(denial) => denial,
+        };
+        Err(match denial {
+            Denial::OutOfReach => {
+                self.deny(caller, action, scope, "out_of_reach", Error::NotFound(Thing::of(scope))).await
             }
-            Err(Denial::Role) => Err(self.denied(caller, action, scope, "role", Error::Forbidden(action)).await),
-        }
+            Denial::Role => self.deny(caller, action, scope, "role", Error::Forbidden(action)).await,
+        })
     }
 
-    /// Counts a denial, and records it if the action would have been recorded. Answers what the caller is told.
-    async fn denied(
+    /// Counts a denial, and makes its event durable if the action would have had one. Answers the refusal, or why there is no
+    /// event. No transaction may be open: the event waits for its turn to write.
+    async fn deny(
         &self,
         caller: &Caller,
         action: Action,
         scope: &Scope,
         reason: &'static str,
-        error: Error,
+        refusal: Error,
     ) -> Error {
         metrics::counter!("regcred_denials_total", "reason" => reason).increment(1);
         if !action.is_audited() {
-            return error;
+            return refusal;
         }
-        match self.record_denial(caller, action, scope).await {
-            Ok(()) => error,
-            Err(unrecorded) => unrecorded,
+        match self.denial_record(caller, action, scope).await {
+            Ok(()) => refusal,
+            Err(error) => error,
         }
     }
 
-    async fn record_denial(&self, caller: &Caller, action: Action, scope: &Scope) -> Result<(), Error> {
+    async fn denial_record(&self, caller: &Caller, action: Action, scope: &Scope) -> Result<(), Error> {
         let place = self.store.read().await?.scope_find(scope).await?;
         let event = AuditEvent::denied(&*self.clock, &*self.random, caller, action, scope, place.as_ref());
         self.audit.record(event).await

@@ -55,10 +55,10 @@ impl Service {
     ) -> Result<Permit, Error> {
         let project = Scope::Project(path.clone());
         let permit = self.permit(caller, action, &project).await?;
-        if caller.scope == project {
-            return Err(self.denied(caller, action, &project, "role", Error::Forbidden(action)).await);
+        if caller.scope != project {
+            return Ok(permit);
         }
-        Ok(permit)
+        Err(self.deny(caller, action, &project, "role", Error::Forbidden(action)).await)
     }
 
     async fn scope_put(

@@ -23,7 +23,7 @@ impl Service {
         let permit = self.permit(caller, Action::TokenCreate, scope).await?;
         let operator_elsewhere = new.role == Role::Operator && *scope != Scope::Deployment;
         if operator_elsewhere || !caller.role.may_appoint(new.role) {
-            return Err(self.denied(caller, Action::TokenCreate, scope, "role", Error::RoleNotAppointable).await);
+            return Err(self.deny(caller, Action::TokenCreate, scope, "role", Error::RoleNotAppointable).await);
         }
         let text = TokenText::generate(&*self.random);
         let now = self.clock.now();
