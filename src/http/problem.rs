@@ -135,7 +135,7 @@ impl From<Error> for Problem {
                 Self::new(Kind::Forbidden, format!("the token's role does not allow {}", action.name()))
             }
             Error::RoleNotAppointable => {
-                Self::new(Kind::Forbidden, "the token may not make a token of that role in this scope")
+                Self::new(Kind::Forbidden, "the token may not make or revoke a token of that role in this scope")
             }
             Error::Inherited => {
                 Self::new(Kind::Inherited, "it can only be changed in the organization that it belongs to")

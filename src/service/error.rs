@@ -15,8 +15,8 @@ pub enum Error {
     /// The caller's role does not allow it.
     #[error("the token's role does not allow {}", .0.name())]
     Forbidden(Action),
-    /// The caller may not give out this role.
-    #[error("the token may not make a token of that role here")]
+    /// The caller may not give out this role, nor take it away.
+    #[error("the token may not make or revoke a token of that role here")]
     RoleNotAppointable,
     /// The credential is the organization's; here it can only be seen.
     #[error("the credential belongs to the organization")]

@@ -71,12 +71,18 @@ impl Service {
     /// Revokes a token: from the moment this returns it is refused everywhere.
     ///
     /// # Errors
-    /// There is none in exactly that scope, the caller may not, or the store failed.
+    /// There is none in exactly that scope, the caller may not or could not have made one of its role, or the store failed.
     pub async fn token_revoke(&self, caller: &Caller, scope: &Scope, id: TokenId) -> Result<(), Error> {
         let permit = self.permit(caller, Action::TokenRevoke, scope).await?;
         let mut tx = self.begin(&permit).await?;
         let place = self.place_or_deployment(&mut *tx, &permit).await?;
-        if !tx.token_delete(place.as_ref().map(|place| place.id), id).await? {
+        let scope_id = place.as_ref().map(|place| place.id);
+        let token = tx.token_get(scope_id, id).await?.ok_or(Error::NotFound(Thing::Token))?;
+        if !caller.role.may_appoint(token.role) {
+            drop(tx);
+            return Err(self.deny(caller, Action::TokenRevoke, scope, "role", Error::RoleNotAppointable).await);
+        }
+        if !tx.token_delete(scope_id, id).await? {
             return Err(Error::NotFound(Thing::Token));
         }
         tx.commit(self.event(&permit, place.as_ref(), vec![id.as_uuid()])).await?;
