@@ -156,6 +156,10 @@ pub async fn serve(
     on_ready(&Ready { public, internal, data_dir: settings.data_dir, new_operator_token, new_keyring });
 
     let outcome = stop_on_signal(&mut signals, &draining, [public_handle, internal_handle], servers).await;
+    if let Err(ServeError::Forced) = outcome {
+        // Nothing is waited for. What is not durable by now was not acknowledged, and gave nothing out.
+        return outcome;
+    }
     drop(service);
     if timeout(LAST_EVENTS, audit).await.is_err() {
         tracing::warn!("the last audit events were not written; nothing was handed out for them");
@@ -181,6 +185,7 @@ async fn stop_on_signal(
     }
     tracing::info!("stopping: finishing what was begun; another signal stops at once");
     draining.store(true, Ordering::Relaxed);
+    let abort = servers.abort_handle();
     let in_order = async {
         sleep(DRAIN).await;
         tokio::join!(handles[0].stop(true), handles[1].stop(true));
@@ -189,7 +194,8 @@ async fn stop_on_signal(
     tokio::select! {
         result = in_order => ended(result),
         () = signals.next() => {
-            tokio::join!(handles[0].stop(false), handles[1].stop(false));
+            // A server that is stopping in order obeys no other command; dropped, it cuts its connections.
+            abort.abort();
             Err(ServeError::Forced)
         }
     }
