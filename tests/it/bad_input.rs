@@ -8,7 +8,7 @@ mod world;
 
 use crate::plain;
 use serde_json::json;
-use world::{CANARY, Case, ORGANIZATION, PROJECT, STRANGERS, World};
+use world::{CANARY, Case, ORGANIZATION, PROJECT, STRANGERS, World, own};
 
 /// Runs the rows and tells of all that went wrong, not only of the first.
 async fn check(world: &World, cases: Vec<Case>) {
@@ -152,7 +152,7 @@ async fn another_spelling_of_a_server_is_the_same_server() {
     });
     check(&world, cases.into()).await;
     let other = json!({"server": "https://GHCR.io/acme/", "password": CANARY});
-    let case = world.patch(&other.to_string()).refused(409, "credential-exists").on(&world.path(&world.other));
+    let case = world.patch(&other.to_string()).refused(409, "credential-exists").on(&own(&world.other));
     check(&world, vec![Case { existing_id: Some(world.credential.clone()), ..case }]).await;
 }
 
@@ -197,7 +197,7 @@ async fn what_is_just_within_the_rules_is_taken() {
         plain::send(&world.http, "POST", &credentials, &with_charset, Some(longest.to_string().as_bytes())).await;
     assert_eq!(reply.status, 201, "{reply:?}");
 
-    let url = format!("{}/v1/{}", world.server.public, world.path(&world.credential));
+    let url = format!("{}/v1/{}", world.server.public, own(&world.credential));
     for (tag, body, status) in [
         ("*", json!({"email": "a@acme.example"}), 200),
         ("\"2\"", json!({"email": "b@acme.example"}), 200),

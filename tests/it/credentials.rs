@@ -23,10 +23,12 @@ async fn shop() -> (Server, Scope, Client) {
 /// The passwords of a project's pull secret, by registry; each is also in its base64 pair.
 async fn passwords(server: &Server, name: &str) -> serde_json::Map<String, Value> {
     let deployer = server.client(Role::Deployer, &scope(name)).await;
-    let config: Value = serde_json::from_str(&pull(&deployer, &project(name), &[]).await.unwrap()).unwrap();
+    let config: Value = serde_json::from_str(&pull(&deployer, &project(name), &[]).await.expect("it is handed out"))
+        .expect("it is JSON");
     let mut passwords = serde_json::Map::new();
-    for (registry, login) in config["auths"].as_object().unwrap() {
-        let pair = format!("{}:{}", login["username"].as_str().unwrap(), login["password"].as_str().unwrap());
+    for (registry, login) in config["auths"].as_object().expect("there are logins") {
+        let text = |part: &str| login[part].as_str().expect("it is a text");
+        let pair = format!("{}:{}", text("username"), text("password"));
         assert_eq!(login["auth"], STANDARD.encode(pair), "{registry}");
         passwords.insert(registry.clone(), login["password"].clone());
     }
@@ -34,16 +36,16 @@ async fn passwords(server: &Server, name: &str) -> serde_json::Map<String, Value
 }
 
 fn email(address: &str) -> regcred::domain::credential::Email {
-    address.parse().unwrap()
+    address.parse().expect("it is an address")
 }
 
 /// How many events there are in the whole deployment.
 async fn events(operator: &Client) -> usize {
-    operator.audit_list_all(&Scope::Deployment).await.unwrap().items.len()
+    operator.audit_list_all(&Scope::Deployment).await.expect("there is a log").items.len()
 }
 
 fn as_json(credential: &wire::Credential) -> Value {
-    serde_json::to_value(credential).unwrap()
+    serde_json::to_value(credential).expect("it is JSON")
 }
 
 #[tokio::test(flavor = "multi_thread")]

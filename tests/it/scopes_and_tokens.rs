@@ -18,7 +18,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 async fn make(client: &Client, scope: &Scope, name: &str, role: Role) -> Result<wire::TokenCreated, ClientError> {
-    let new = NewToken { name: &name.parse().unwrap(), role, expires_in_days: None };
+    let new = NewToken { name: &name.parse().expect("it is a valid name"), role, expires_in_days: None };
     client.token_create(scope, &new).await
 }
 
@@ -28,16 +28,16 @@ fn refusal<T: Debug>(result: Result<T, ClientError>) -> (u16, String) {
 }
 
 fn text(token: &TokenText) -> TokenText {
-    TokenText::parse(&Zeroizing::new(token.expose().to_owned())).unwrap()
+    TokenText::parse(&Zeroizing::new(token.expose().to_owned())).expect("it is a token")
 }
 
 async fn database(server: &Server) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(server.database()).connect().await.unwrap()
+    SqliteConnectOptions::new().filename(server.database()).connect().await.expect("the database is there")
 }
 
 /// Operations that were denied, with their scopes, in order.
 async fn denials(server: &Server) -> Vec<(String, String)> {
-    let events = server.operator().audit_list_all(&Scope::Deployment).await.unwrap().items;
+    let events = server.operator().audit_list_all(&Scope::Deployment).await.expect("there is a log").items;
     let denied = events.into_iter().filter(|event| event.outcome == "denied");
     denied.map(|event| (event.operation, event.scope)).collect()
 }

@@ -1,6 +1,6 @@
 //! What stands around a body and is refused: paths, methods, parameters, headers, tokens.
 
-use super::world::{CANARY, Case, ORGANIZATION, PROJECT, STRANGERS, World};
+use super::world::{CANARY, Case, ORGANIZATION, PROJECT, STRANGERS, World, own};
 use crate::plain;
 
 const NOBODY: &str = "01970000-0000-7000-8000-000000000000";
@@ -68,10 +68,10 @@ pub fn things(world: &World) -> Vec<Case> {
             ..world.row(case.method, &path)
         };
         for id in [CANARY, "1", "-", "ffffffff-ffff-ffff-ffff-fffffffffffg", "%7bcAnArY7f3kQ%7d"] {
-            cases.push(again(world.path(id)).refused(400, "invalid-parameter").at("id"));
+            cases.push(again(own(id)).refused(400, "invalid-parameter").at("id"));
         }
         for id in [NOBODY, &world.strangers, &world.credential.replace('-', "")[..32].replace("01", "02")] {
-            cases.push(again(world.path(id)).refused(404, "not-found"));
+            cases.push(again(own(id)).refused(404, "not-found"));
         }
         let elsewhere = [
             format!("{STRANGERS}/credentials/{}", world.strangers),
@@ -81,7 +81,7 @@ pub fn things(world: &World) -> Vec<Case> {
         ];
         cases.extend(elsewhere.map(|path| again(path).refused(404, "not-found")));
         if case.method != "GET" {
-            cases.push(again(world.path(&world.inherited)).refused(403, "inherited-credential"));
+            cases.push(again(own(&world.inherited)).refused(403, "inherited-credential"));
         }
     }
     for (name, parameter) in [(CANARY, "organization"), ("-a", "organization"), ("a_b", "organization")] {
@@ -113,7 +113,7 @@ pub fn things(world: &World) -> Vec<Case> {
 }
 
 pub fn methods(world: &World) -> Vec<Case> {
-    let one = world.path(&world.credential);
+    let one = own(&world.credential);
     let rows = [
         ("whoami".to_owned(), "GET", vec!["POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", CANARY]),
         ("organizations".to_owned(), "GET", vec!["POST", "DELETE", CANARY]),
@@ -159,7 +159,7 @@ pub fn if_match(world: &World) -> Vec<Case> {
         let tag = || ("if-match", tag.to_owned());
         let body = format!("{{\"email\":\"{CANARY}@acme.example\"}}");
         cases.push(world.patch(&body).with(tag()).refused(412, "stale"));
-        cases.push(world.row("DELETE", &world.path(&world.credential)).with(tag()).refused(412, "stale"));
+        cases.push(world.row("DELETE", &own(&world.credential)).with(tag()).refused(412, "stale"));
         // Nor is it a way to find out what somebody else has.
         let strangers = format!("{STRANGERS}/credentials/{}", world.strangers);
         cases.push(world.row("DELETE", &strangers).with(tag()).refused(404, "not-found"));
@@ -205,7 +205,7 @@ pub fn tokens(world: &World) -> Vec<Case> {
     headers.push(vec![format!("Bearer {good}"), format!("Basic {CANARY}")]);
     headers.push(vec![format!("Basic {CANARY}"), format!("Bearer {good}")]);
     for values in &headers {
-        for (method, path) in [("GET", "whoami".to_owned()), ("DELETE", world.path(&world.credential))] {
+        for (method, path) in [("GET", "whoami".to_owned()), ("DELETE", own(&world.credential))] {
             let mut case = world.row(method, &path).refused(401, "unauthenticated");
             case.name = format!("{method} {path} with {values:?}");
             case.headers = values.iter().map(|value| ("authorization", value.clone())).collect();
@@ -271,7 +271,7 @@ pub fn odd_heads(token: &str) -> Vec<(&'static str, Vec<u8>, u16)> {
         format!("{head}content-type: application/json\r\n{rest}\r\n{body}")
     };
     let huge = CANARY.repeat(30_000);
-    let many: String = (0..2_000).map(|number| format!("x-{number}: {CANARY}\r\n")).collect();
+    let many = (0..2_000).map(|number| format!("x-{number}: {CANARY}\r\n")).collect::<Vec<_>>().concat();
     vec![
         ("a huge header", get(&format!("x: {huge}\r\n")).into_bytes(), 431),
         ("many headers", get(&many).into_bytes(), 431),

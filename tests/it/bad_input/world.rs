@@ -67,11 +67,6 @@ impl World {
         [&self.editor, &self.admin, &self.deployer, &self.expired, &self.orphan]
     }
 
-    /// The path of one of the project's credentials.
-    pub fn path(&self, id: &str) -> String {
-        format!("{PROJECT}/credentials/{id}")
-    }
-
     /// A row that sends nothing but the editor's token.
     pub fn row(&self, method: &'static str, path: &str) -> Case {
         Case {
@@ -97,7 +92,7 @@ impl World {
     /// A row that changes the credential for `ghcr.io/acme`.
     pub fn patch(&self, body: &str) -> Case {
         let media_type = ("content-type", "application/merge-patch+json".to_owned());
-        self.row("PATCH", &self.path(&self.credential)).body(body.as_bytes()).with(media_type)
+        self.row("PATCH", &own(&self.credential)).body(body.as_bytes()).with(media_type)
     }
 
     /// A row that makes a token.
@@ -105,6 +100,11 @@ impl World {
         let row = self.row("POST", &format!("{PROJECT}/tokens")).body(body.as_bytes()).by(&self.admin);
         row.with(plain::json())
     }
+}
+
+/// The path of one of the project's credentials.
+pub fn own(id: &str) -> String {
+    format!("{PROJECT}/credentials/{id}")
 }
 
 /// Ends a token's time behind the back of a server that is stopped.
