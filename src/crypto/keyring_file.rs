@@ -70,9 +70,9 @@ pub enum KeyringFileError {
     /// There are no keys.
     #[error("the keyring has no keys: remove it to have one made, or restore it from your backup")]
     Empty,
-    /// The key that is to be removed is not there.
-    #[error("the keyring has no key of this id")]
-    Unknown,
+    /// Keys that are in use are not in it.
+    #[error("the keyring file is missing, or lacks keys that are in use: put it back from its backup")]
+    Incomplete,
     /// The key that is to be removed is the only one.
     #[error("the last key cannot be removed: add another one first")]
     LastKey,
@@ -126,22 +126,29 @@ pub fn parse(text: &Zeroizing<String>) -> Result<Vec<MasterKey>, KeyringFileErro
     Ok(keys)
 }
 
-/// Adds a key to a file, and makes the file if there is none.
-pub fn add(path: &Path, key: &MasterKey) -> Result<(), KeyringFileError> {
+/// Adds a key to a file in which these others must be. Where there are none, the file is made if it is not there.
+///
+/// A file that was lost or changed meanwhile is not made anew with the new key alone: whoever then put it in the place of his
+/// backup would lose everything.
+pub fn add(path: &Path, key: &MasterKey, others: &[MasterKeyId]) -> Result<(), KeyringFileError> {
     let place = Place::locked(path)?;
     let keys = if place.exists()? { read(&place.path)? } else { Vec::new() };
+    if !others.iter().all(|other| keys.iter().any(|known| known.id() == *other)) {
+        return Err(KeyringFileError::Incomplete);
+    }
     if keys.iter().any(|known| known.id() == key.id()) {
         return Err(KeyringFileError::Duplicate { position: keys.len() + 1 });
     }
     place.replace(keys.iter().chain([key]))
 }
 
-/// Removes a key from a file. The last one stays, because a file without keys would be refused at the next start.
+/// Removes a key from a file, if both are there. The last one stays, because a file without keys would be refused at the
+/// next start.
 pub fn remove(path: &Path, id: MasterKeyId) -> Result<(), KeyringFileError> {
     let place = Place::locked(path)?;
-    let keys = read(&place.path)?;
+    let keys = if place.exists()? { read(&place.path)? } else { Vec::new() };
     if !keys.iter().any(|key| key.id() == id) {
-        return Err(KeyringFileError::Unknown);
+        return Ok(());
     }
     if keys.len() == 1 {
         return Err(KeyringFileError::LastKey);

@@ -155,7 +155,9 @@ impl From<Error> for Problem {
             Error::Stale => Self::new(Kind::Stale, "read it again, and send the ETag of what was read as If-Match"),
             Error::OrganizationNotEmpty => Self::new(Kind::OrganizationNotEmpty, "delete its projects first"),
             Error::KeyState(reason) => Self::new(Kind::KeyState, *reason),
-            Error::TryAgain => Self::new(Kind::TryAgain, "nothing was changed; send the request again"),
+            Error::TryAgain | Error::Store(StoreError::Conflict(_)) => {
+                Self::new(Kind::TryAgain, "nothing was changed; send the request again")
+            }
             Error::AuditUnavailable => Self::new(
                 Kind::Unavailable,
                 "the audit log cannot be written, and nothing is handed out or changed without it",
@@ -169,7 +171,10 @@ impl From<Error> for Problem {
             Error::KeyringFile(_) => {
                 Self::new(Kind::Unavailable, "the keyring file cannot be changed; the service's log says why")
             }
-            Error::Store(StoreError::Refused(_)) | Error::Key(_) => {
+            Error::Key(_) => {
+                Self::new(Kind::Unavailable, "a master key that is needed is not in this process's keyring")
+            }
+            Error::Store(StoreError::Refused(_)) => {
                 Self::new(Kind::Internal, "the service's log says more under this request_id")
             }
         };

@@ -60,6 +60,11 @@ impl AuditQueue {
         }
     }
 
+    /// Whether the writer is there. It ends only with the process, or by a defect.
+    pub(super) fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.sender.max_capacity() - self.sender.capacity()
     }

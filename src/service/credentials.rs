@@ -4,14 +4,14 @@ use super::{Error, Service, Thing};
 use crate::{
     crypto::binding::PasswordBinding,
     domain::{
-        credential::{Credential, CredentialPatch, NewCredential},
-        id::CredentialId,
+        credential::{Credential, CredentialPatch, NewCredential, Username},
+        id::{CredentialId, ScopeId},
         page::{Page, PageRequest},
         permission::{Action, Caller, Permit},
         scope::{Scope, ScopeRecord},
         server::RegistryServer,
     },
-    store::{CredentialFilter, SealedCredential, Tx},
+    store::{CredentialFilter, Tx},
 };
 
 /// What a writer last saw of the thing that he changes (RFC 9110 section 13.1.1).
@@ -67,28 +67,26 @@ impl Service {
             rotated_at: now,
             last_used_at: None,
         };
-        let sealed = data_key.seal(&password, &self.password_binding(&place, &credential), &*self.random);
-        let username = credential.username.as_ref().map(super::super::domain::credential::Username::as_str);
+        let sealed = data_key.seal(&password, &self.password_binding(place.id, &credential), &*self.random);
+        let username = credential.username.as_ref().map(Username::as_str);
         let fingerprint = data_key.fingerprint(&password, credential.server.as_str(), username);
         drop(password);
-        let record = tx.data_key_find(Some(place.id)).await?.ok_or(Error::TryAgain)?;
-        let row = SealedCredential { credential, scope_id: place.id, sealed, fingerprint, data_key: record };
-        if !tx.credential_insert(&row).await? {
-            return Err(exists(&mut *tx, &place, &row.credential.server).await?);
+        if !tx.credential_insert(&credential, place.id, (&sealed, &fingerprint)).await? {
+            return Err(exists(&mut *tx, &place, &credential.server).await?);
         }
-        tx.commit(self.event(&permit, Some(&place), vec![row.credential.id.as_uuid()])).await?;
-        Ok(row.credential)
+        tx.commit(self.event(&permit, Some(&place), vec![credential.id.as_uuid()])).await?;
+        Ok(credential)
     }
 
     /// What a password of this credential is bound to.
-    pub(super) fn password_binding<'a>(&self, place: &ScopeRecord, credential: &'a Credential) -> PasswordBinding<'a> {
+    pub(super) fn password_binding<'a>(&self, scope: ScopeId, credential: &'a Credential) -> PasswordBinding<'a> {
         PasswordBinding {
             deployment: self.deployment,
-            scope: place.id,
+            scope,
             credential: credential.id,
             version: credential.version,
             server: credential.server.as_str(),
-            username: credential.username.as_ref().map(super::super::domain::credential::Username::as_str),
+            username: credential.username.as_ref().map(Username::as_str),
         }
     }
 
@@ -149,9 +147,9 @@ impl Service {
             None => None,
             Some(password) => {
                 let data_key = self.data_key(&mut *tx, &place).await?;
-                let username = new.username.as_ref().map(super::super::domain::credential::Username::as_str);
+                let username = new.username.as_ref().map(Username::as_str);
                 let fingerprint = data_key.fingerprint(password, new.server.as_str(), username);
-                Some((data_key.seal(password, &self.password_binding(&place, &new), &*self.random), fingerprint))
+                Some((data_key.seal(password, &self.password_binding(place.id, &new), &*self.random), fingerprint))
             }
         };
         let stored = password.as_ref().map(|(sealed, fingerprint)| (sealed, fingerprint));
@@ -174,8 +172,10 @@ impl Service {
         if_match: &IfMatch,
     ) -> Result<(), Error> {
         let permit = self.permit(caller, Action::CredentialDelete, scope).await?;
-        let (mut tx, place, _) = self.own_credential(&permit, id, if_match).await?;
-        tx.credential_delete(id).await?;
+        let (mut tx, place, old) = self.own_credential(&permit, id, if_match).await?;
+        if !tx.credential_delete(id, old.revision).await? {
+            return Err(Error::TryAgain);
+        }
         tx.commit(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::{
     crypto::{
         binding::KeyBinding,
         keyring::{self, KeyWrapper as _},
-        keyring_file,
+        keyring_file::{self, KeyringFileError},
     },
     domain::{
         id::MasterKeyId,
@@ -88,9 +88,18 @@ impl Service {
             check_value: key.check_value(self.deployment),
             created_at: self.clock.now(),
         };
+        let _turn = self.key_changes.lock().await;
+        let known = self.store.read().await?.master_key_list().await?;
+        let in_use = |key: &&MasterKeyRecord| key.salt.is_none() && self.keyring.contains(key.id);
+        let others: Vec<_> = known.iter().filter(in_use).map(|key| key.id).collect();
         // The file first: a key that is only in the file harms nobody, one that is only in the database is lost.
-        let key = in_file(move || keyring_file::add(&file, &key).map(|()| key)).await?;
-        self.keyring.insert(key);
+        let added = in_file(move || keyring_file::add(&file, &key, &others).map(|()| key)).await;
+        self.keyring.insert(added.map_err(|error| match error {
+            Error::KeyringFile(KeyringFileError::Incomplete) => Error::KeyState(
+                "the keyring file is missing or lacks keys that are in use; put it back from its backup first",
+            ),
+            error => error,
+        })?);
         let mut tx = self.begin(&permit).await?;
         tx.master_key_insert(&record).await?;
         tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
@@ -103,6 +112,7 @@ impl Service {
     /// There is none, it is retired or not held by this process, the caller may not, or the store failed.
     pub async fn key_activate(&self, caller: &Caller, id: MasterKeyId) -> Result<MasterKey, Error> {
         let permit = self.permit(caller, Action::KeyActivate, &Scope::Deployment).await?;
+        let _turn = self.key_changes.lock().await;
         let mut tx = self.begin(&permit).await?;
         let keys = tx.master_key_list().await?;
         let record = keys.iter().find(|key| key.id == id).ok_or(Error::NotFound(Thing::MasterKey))?;
@@ -127,6 +137,7 @@ impl Service {
     /// The caller may not, or the store failed; what was done until then stays done.
     pub async fn key_rewrap(&self, caller: &Caller) -> Result<Rewrapped, Error> {
         let permit = self.permit(caller, Action::KeyRewrap, &Scope::Deployment).await?;
+        let _turn = self.key_changes.lock().await;
         let active = self.keyring.active().ok_or(keyring::KeyError::NoActive)?;
         let mut done = Rewrapped::default();
         let mut request = PageRequest::default();
@@ -170,21 +181,26 @@ impl Service {
     /// There is none, it is active, data keys are still wrapped under it, the caller may not, or the store failed.
     pub async fn key_retire(&self, caller: &Caller, id: MasterKeyId) -> Result<(), Error> {
         let permit = self.permit(caller, Action::KeyRetire, &Scope::Deployment).await?;
+        let _turn = self.key_changes.lock().await;
         let mut tx = self.begin(&permit).await?;
         let keys = tx.master_key_list().await?;
         let record = keys.iter().find(|key| key.id == id).ok_or(Error::NotFound(Thing::MasterKey))?;
-        match record.state {
+        let retired = match record.state {
             MasterKeyState::Active => {
                 return Err(Error::KeyState("the master key is active; activate another one first"));
             }
-            MasterKeyState::Retired => return Err(Error::KeyState("the master key is retired already")),
-            MasterKeyState::Standby => {}
+            MasterKeyState::Standby => false,
+            MasterKeyState::Retired => true,
+        };
+        // A key that was retired, but could not be taken out of the file, is taken out now.
+        if !retired {
+            // First the state, which keeps new data keys off it, then the count of those that are there.
+            tx.master_key_update(id, MasterKeyState::Retired).await?;
+            if tx.data_key_count(id).await? > 0 {
+                return Err(Error::KeyState("data keys are still wrapped under the master key; rewrap them first"));
+            }
+            tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
         }
-        if tx.data_key_count(id).await? > 0 {
-            return Err(Error::KeyState("data keys are still wrapped under the master key; rewrap them first"));
-        }
-        tx.master_key_update(id, MasterKeyState::Retired).await?;
-        tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
         self.keyring.remove(id);
         if let Some(file) = self.keyring_file.clone() {
             in_file(move || keyring_file::remove(&file, id)).await?;
@@ -207,7 +223,7 @@ impl Service {
 
 /// Does something with the keyring file without holding up others.
 async fn in_file<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, keyring_file::KeyringFileError> + Send + 'static,
+    work: impl FnOnce() -> Result<T, KeyringFileError> + Send + 'static,
 ) -> Result<T, Error> {
     Ok(tokio::task::spawn_blocking(work).await.expect("file work neither panics nor is cancelled")?)
 }

@@ -26,7 +26,7 @@ use crate::{
     crypto::{
         binding::KeyBinding,
         data_key::DataKey,
-        keyring::{KeyWrapper as _, Keyring},
+        keyring::{KeyError, KeyWrapper as _, Keyring},
     },
     domain::{
         audit::{AuditEvent, Outcome},
@@ -47,6 +47,8 @@ pub struct Service {
     keyring: Arc<Keyring>,
     /// Where new master keys are written; none if the keys came from the environment.
     keyring_file: Option<PathBuf>,
+    /// Master keys are changed one change at a time, so that the database, the keyring and its file agree.
+    key_changes: tokio::sync::Mutex<()>,
     deployment: DeploymentId,
     /// The deployment's own data key, which tells tokens.
     token_key: DataKey,
@@ -56,13 +58,13 @@ pub struct Service {
 }
 
 impl Service {
-    /// Whether the database answers.
+    /// Whether the database answers and the audit writer lives.
     ///
     /// # Errors
     /// It does not.
     pub async fn check(&self) -> Result<(), Error> {
         self.store.read().await?.deployment_find().await?;
-        Ok(())
+        if self.audit.is_open() { Ok(()) } else { Err(Error::AuditUnavailable) }
     }
 
     /// How many events wait to be made durable.
@@ -106,7 +108,8 @@ impl Service {
     }
 
     async fn denial_record(&self, caller: &Caller, action: Action, scope: &Scope) -> Result<(), Error> {
-        let place = self.store.read().await?.scope_find(scope).await?;
+        // What a stranger tried stands in the deployment's log, not in that of those whom he knocked at.
+        let place = if caller.scope.reaches(scope) { self.store.read().await?.scope_find(scope).await? } else { None };
         let event = AuditEvent::denied(&*self.clock, &*self.random, caller, action, scope, place.as_ref());
         self.audit.record(event).await
     }
@@ -178,8 +181,11 @@ impl Service {
 /// Opens a data key in the place where it was found.
 async fn unwrap(keyring: &Keyring, deployment: DeploymentId, record: &DataKeyRecord) -> Result<DataKey, Error> {
     let binding = KeyBinding { deployment, scope: record.scope, data_key: record.id, version: record.version };
-    let opened = keyring.unwrap(&record.wrapped, &binding).await;
-    opened.map_err(|fault| Error::unopened("data_keys", "wrapped", &record.id, &fault))
+    keyring.unwrap(&record.wrapped, &binding).await.map_err(|fault| match fault {
+        // The row may be in order: this process lacks a master key that another one has.
+        KeyError::Unknown(_) | KeyError::NoActive => Error::Key(fault),
+        KeyError::Open(fault) => Error::unopened("data_keys", "wrapped", &record.id, &fault),
+    })
 }
 
 /// A page of what the store answered; unreadable rows are named in the log and counted.

@@ -4,16 +4,17 @@
 
 use super::{Error, Service, report};
 use crate::{
+    crypto::data_key::DataKey,
     domain::{
         credential::{Availability, Credential},
         docker_config::{self, Entry, Login},
-        id::CredentialId,
+        id::{CredentialId, DataKeyId, ScopeId},
         image::ImageReference,
         permission::{Action, Caller},
-        scope::{ProjectPath, Scope, ScopeRecord},
+        scope::{ProjectPath, Scope},
         secret::{Password, SecretDocument},
     },
-    store::SealedCredential,
+    store::{Corrupt, SealedCredential, SealedPassword, StoreError},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -94,51 +95,39 @@ impl Service {
         let rows = queries.sealed_credential_list(&place).await?;
         drop(queries);
 
-        let mut omitted = Vec::new();
-        let mut unreadable = None;
-        let mut sealed = HashMap::with_capacity(rows.len());
-        let mut credentials = Vec::with_capacity(rows.len());
+        let mut found = Found::default();
         for row in rows {
-            match row {
-                Ok(row) => {
-                    credentials.push(row.credential.clone());
-                    sealed.insert(row.credential.id, row);
-                }
-                Err(corrupt) => {
-                    report(&corrupt);
-                    // A row without even a name cannot be named to the caller.
-                    if let Ok(id) = corrupt.id.parse() {
-                        omitted.push(Omission { id, reason: OmissionReason::Unreadable });
-                    }
-                    unreadable = Some(corrupt.into());
-                }
-            }
+            found.take(row);
         }
+        let Found { credentials, passwords, mut omitted, mut unreadable } = found;
         let selection = docker_config::select(&credentials, &request.images, self.clock.now());
         omitted.extend(selection.omitted.iter().filter_map(|(id, why)| omission(*id, *why)));
-        let tag = tag(selection.entries.iter(), &sealed);
-        if request.known.as_ref().is_some_and(|known| known.contains(&tag)) {
+        let known = |tag: &String| request.known.as_ref().is_some_and(|known| known.contains(tag));
+        if let Some(tag) = tag(selection.entries.iter(), &passwords).filter(known) {
             return Ok(PullSecret::Known(tag));
         }
 
         let mut opened = Vec::with_capacity(selection.entries.len());
+        let mut keys = HashMap::new();
         for entry in selection.entries {
-            match self.open(&place, &sealed[&entry.credential.id]).await {
+            match self.open(entry.credential, &passwords, &mut keys).await {
                 Ok(password) => opened.push((entry, password)),
                 // Without images, one bad row must not keep the others from their users. With images it is needed.
-                Err(error) if request.images.is_empty() => {
+                Err(Error::Store(StoreError::Corrupt(corrupt))) if request.images.is_empty() => {
                     omitted.push(Omission { id: entry.credential.id, reason: OmissionReason::Unreadable });
-                    unreadable = Some(error);
+                    unreadable = Some(corrupt);
                 }
                 Err(error) => return Err(error),
             }
         }
-        let tag = match unreadable {
-            None => tag,
+        if let Some(corrupt) = unreadable.filter(|_| opened.is_empty() && request.images.is_empty()) {
             // An empty document would be taken for the truth, and put in the place of a good one.
-            Some(error) if opened.is_empty() && request.images.is_empty() => return Err(error),
-            Some(_) => self::tag(opened.iter().map(|(entry, _)| entry), &sealed),
-        };
+            return Err(corrupt.into());
+        }
+        let tag = tag(opened.iter().map(|(entry, _)| entry), &passwords).ok_or(Error::TryAgain)?;
+        if known(&tag) {
+            return Ok(PullSecret::Known(tag));
+        }
         let logins: Vec<_> = opened.iter().map(|(entry, password)| login(entry, password)).collect();
         let document = docker_config::render(&logins);
         let handed_out: Vec<_> = opened.iter().map(|(entry, _)| entry.credential.id.as_uuid()).collect();
@@ -149,13 +138,54 @@ impl Service {
         Ok(PullSecret::Fresh { document, tag, omitted })
     }
 
-    /// The password of a credential, in the place where it was found.
-    async fn open(&self, place: &ScopeRecord, row: &SealedCredential) -> Result<Password, Error> {
-        let data_key = self.data_key_open(&row.data_key).await?;
-        let owner = ScopeRecord { id: row.scope_id, ..place.clone() };
-        data_key
-            .open(&row.sealed, &self.password_binding(&owner, &row.credential))
-            .map_err(|fault| Error::unopened("credentials", "sealed", &row.credential.id, &fault))
+    /// The password of a credential, in the place where it was found. Data keys that were opened on the way are kept for the
+    /// next one of the same scope.
+    async fn open(
+        &self,
+        credential: &Credential,
+        passwords: &Passwords,
+        keys: &mut HashMap<DataKeyId, DataKey>,
+    ) -> Result<Password, Error> {
+        let (scope, password) = &passwords[&credential.id];
+        let password = password.as_ref().map_err(Corrupt::clone)?;
+        let id = password.data_key.id;
+        if !keys.contains_key(&id) {
+            keys.insert(id, self.data_key_open(&password.data_key).await?);
+        }
+        let opened = keys[&id].open(&password.sealed, &self.password_binding(*scope, credential));
+        opened.map_err(|fault| Error::unopened("credentials", "sealed", &credential.id, &fault))
+    }
+}
+
+/// The passwords of a project as they are kept, each with the scope that it belongs to.
+type Passwords = HashMap<CredentialId, (ScopeId, Result<SealedPassword, Corrupt>)>;
+
+/// What was found in a project.
+#[derive(Default)]
+struct Found {
+    credentials: Vec<Credential>,
+    passwords: Passwords,
+    omitted: Vec<Omission>,
+    /// The last row of which nothing can be said.
+    unreadable: Option<Corrupt>,
+}
+
+impl Found {
+    fn take(&mut self, row: Result<SealedCredential, Corrupt>) {
+        match row {
+            Ok(SealedCredential { credential, scope_id, password }) => {
+                password.as_ref().err().into_iter().for_each(report);
+                self.passwords.insert(credential.id, (scope_id, password));
+                self.credentials.push(credential);
+            }
+            Err(corrupt) => {
+                report(&corrupt);
+                // A row without even a name cannot be named to the caller.
+                let id = corrupt.id.parse();
+                self.omitted.extend(id.map(|id| Omission { id, reason: OmissionReason::Unreadable }));
+                self.unreadable = Some(corrupt);
+            }
+        }
     }
 }
 
@@ -173,8 +203,9 @@ fn login<'a>(entry: &'a Entry<'_>, password: &'a Password) -> Login<'a> {
     Login { key: &entry.key, username: username.as_ref(), email: email.as_ref(), password }
 }
 
-/// What the document will be, without opening anything: key, e-mail address and fingerprint of each entry, hashed.
-fn tag<'a>(entries: impl Iterator<Item = &'a Entry<'a>>, sealed: &HashMap<CredentialId, SealedCredential>) -> String {
+/// What the document will be, without opening anything: key, e-mail address and fingerprint of each entry, hashed. `None` if
+/// the password of one of them cannot be read.
+fn tag<'a>(entries: impl Iterator<Item = &'a Entry<'a>>, passwords: &Passwords) -> Option<String> {
     let mut hash = Sha256::new();
     let mut field = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
@@ -182,9 +213,10 @@ fn tag<'a>(entries: impl Iterator<Item = &'a Entry<'a>>, sealed: &HashMap<Creden
     };
     field(FORM);
     for entry in entries {
+        let (_, password) = passwords.get(&entry.credential.id)?;
         field(entry.key.as_bytes());
         field(entry.credential.email.as_ref().map_or(b"", |email| email.as_str().as_bytes()));
-        field(&sealed[&entry.credential.id].fingerprint);
+        field(&password.as_ref().ok()?.fingerprint);
     }
-    URL_SAFE_NO_PAD.encode(&hash.finalize()[..16])
+    Some(URL_SAFE_NO_PAD.encode(&hash.finalize()[..16]))
 }

@@ -118,7 +118,7 @@ impl Service {
         if let (None, Some(path), None, None) = (&deployment, &sources.file, &sources.text, &sources.passphrase)
             && !path.exists()
         {
-            keyring_file::add(path, &MasterKey::generate(MasterKeyId::new(&*clock, &*random), &*random))?;
+            keyring_file::add(path, &MasterKey::generate(MasterKeyId::new(&*clock, &*random), &*random), &[])?;
             new_keyring = Some(path.clone());
         }
         let start = Start { store, clock, random, keyring: Arc::new(Keyring::new(Vec::new())) };
@@ -129,7 +129,8 @@ impl Service {
         };
         let Start { store, clock, random, keyring } = start;
         let (audit, writer) = AuditQueue::start(store.audit_log());
-        let service = Self { store, keyring, keyring_file, deployment, token_key, audit, clock, random };
+        let key_changes = tokio::sync::Mutex::default();
+        let service = Self { store, keyring, keyring_file, key_changes, deployment, token_key, audit, clock, random };
         let new_operator_token = service.operator_token_renew(operator_token, keep_operator_token).await?;
         Ok(Started { service, audit: writer, new_keyring, new_operator_token })
     }
@@ -188,7 +189,10 @@ impl Start {
         }
         let mut derived = None;
         if let Some(text) = sources.passphrase {
-            let salted = known.iter().find_map(|key| key.salt.map(|salt| (key.id, salt)));
+            let salted = known
+                .iter()
+                .filter(|key| key.state != MasterKeyState::Retired)
+                .find_map(|key| key.salt.map(|salt| (key.id, salt)));
             let (id, salt) =
                 salted.unwrap_or_else(|| (MasterKeyId::new(&*self.clock, &*self.random), random_bytes(&*self.random)));
             // Takes a quarter of a gigabyte and about a second, once.

@@ -31,6 +31,9 @@ pub enum StoreError {
     /// A row that was needed cannot be read.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
+    /// Another change came first, so that this one broke a rule of the schema. Nothing was changed.
+    #[error("another change came first")]
+    Conflict(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database refused a statement: a defect of regcred or of the schema.
     #[error("the database refused a statement")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -142,13 +145,20 @@ pub struct DataKeyRecord {
     pub wrapped: Sealed,
 }
 
-/// A credential with its sealed password and the wrapped key that it is sealed under.
+/// A credential with its password as it is kept.
 #[derive(Debug)]
 pub struct SealedCredential {
     /// What is known of it in the clear.
     pub credential: Credential,
     /// The identifier of the scope that it belongs to.
     pub scope_id: ScopeId,
+    /// The password, or why it cannot be read although the rest can.
+    pub password: Result<SealedPassword, Corrupt>,
+}
+
+/// A sealed password and the wrapped key that it is sealed under.
+#[derive(Debug)]
+pub struct SealedPassword {
     /// The password.
     pub sealed: Sealed,
     /// Changes exactly when server, user name or password do.
@@ -283,8 +293,14 @@ pub trait Tx: Queries {
     async fn scope_insert(&mut self, record: &ScopeRecord) -> Result<bool, StoreError>;
     /// Deletes an organization or a project with its credentials, tokens and data key.
     async fn scope_delete(&mut self, id: ScopeId) -> Result<(), StoreError>;
-    /// Adds a credential. `false` if the scope has one for that server; then nothing changes.
-    async fn credential_insert(&mut self, new: &SealedCredential) -> Result<bool, StoreError>;
+    /// Adds a credential with its sealed password and that one's fingerprint. `false` if the scope has one for that server;
+    /// then nothing changes.
+    async fn credential_insert(
+        &mut self,
+        new: &Credential,
+        scope: ScopeId,
+        password: (&Sealed, &[u8; 16]),
+    ) -> Result<bool, StoreError>;
     /// Replaces a credential that still has the given revision, and its password if there is a new one. `false` if it is
     /// gone or has another revision; then nothing changes.
     async fn credential_update(
@@ -293,8 +309,8 @@ pub trait Tx: Queries {
         old_revision: u32,
         password: Option<(&Sealed, &[u8; 16])>,
     ) -> Result<bool, StoreError>;
-    /// Deletes a credential.
-    async fn credential_delete(&mut self, id: CredentialId) -> Result<(), StoreError>;
+    /// Deletes a credential that still has the given revision. `false` if it is gone or has another; then nothing changes.
+    async fn credential_delete(&mut self, id: CredentialId, revision: u32) -> Result<bool, StoreError>;
     /// Keeps a token under the code of its text.
     async fn token_insert(&mut self, token: &Token, scope: Option<ScopeId>, mac: &TokenMac) -> Result<(), StoreError>;
     /// Revokes a token of exactly that scope. `false` if there is none.

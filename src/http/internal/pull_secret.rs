@@ -1,7 +1,7 @@
 //! Pull secrets: the one answer that holds stored passwords.
 
 use crate::{
-    domain::image::ImageReference,
+    domain::{image::ImageReference, secret::SecretDocument},
     http::{
         call::Call,
         problem::{Kind, Problem},
@@ -10,10 +10,14 @@ use crate::{
     service::{Omission, PullSecret, PullSecretRequest},
 };
 use actix_web::{HttpResponse, http::header};
+use bytes::Bytes;
 use std::str::FromStr;
 
 /// The most images that one request may name.
 const MOST_IMAGES: usize = 100;
+
+/// How many omissions are named: proxies take only so much in a header.
+const MOST_OMISSIONS: usize = 50;
 
 /// Hands out a project's pull secret as a docker config: all that is in force there, or what the given images need.
 ///
@@ -26,7 +30,7 @@ const MOST_IMAGES: usize = 100;
         ("if-none-match" = Option<String>, Header, description = "The ETag of what the caller has.")),
     responses((status = 200, description = "A docker config.", body = wire::DockerConfig, headers(
             ("etag" = String, description = "For If-None-Match."),
-            ("regcred-omitted" = String, description = "`ID;reason=disabled|expired|unreadable`, comma-separated."))),
+            ("regcred-omitted" = String, description = "`ID;reason=disabled|expired|unreadable`, comma-separated, 50 at most."))),
         (status = 304, description = "The caller has it already.")))]
 pub(in crate::http) async fn get(call: Call) -> Result<HttpResponse, Problem> {
     let project = call.project()?;
@@ -39,10 +43,10 @@ pub(in crate::http) async fn get(call: Call) -> Result<HttpResponse, Problem> {
     }
     let request = PullSecretRequest { project, images, known: call.if_none_match() };
     let secret = call.run(|service, caller| async move { service.pull_secret_get(&caller, &request).await }).await?;
-    Ok(render(&secret))
+    Ok(render(secret))
 }
 
-fn render(secret: &PullSecret) -> HttpResponse {
+fn render(secret: PullSecret) -> HttpResponse {
     match secret {
         PullSecret::Known(tag) => {
             HttpResponse::NotModified().insert_header((header::ETAG, format!("\"{tag}\""))).finish()
@@ -51,16 +55,25 @@ fn render(secret: &PullSecret) -> HttpResponse {
             let mut response = HttpResponse::Ok();
             response.insert_header((header::ETAG, format!("\"{tag}\""))).content_type("application/json");
             if !omitted.is_empty() {
-                let members: Vec<_> = omitted.iter().map(omission).collect();
+                let members: Vec<_> = omitted.iter().take(MOST_OMISSIONS).map(omission).collect();
                 response.insert_header(("regcred-omitted", members.join(", ")));
             }
-            response.body(document.expose().to_vec())
+            response.body(Bytes::from_owner(Outgoing(document)))
         }
     }
 }
 
 fn omission(omission: &Omission) -> String {
     format!("{};reason={}", omission.id, omission.reason.name())
+}
+
+/// A document on its way to the socket: overwritten when the last byte of it has been taken.
+struct Outgoing(SecretDocument);
+
+impl AsRef<[u8]> for Outgoing {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
 }
 
 /// The form of the document.

@@ -161,17 +161,19 @@ impl<DB: Dialect> Statement<DB> {
 
 /// The store's word for what sqlx says.
 pub(super) fn refused<DB: Dialect>(error: sqlx::Error) -> StoreError {
-    let passing = match &error {
-        sqlx::Error::Database(refusal) => DB::is_passing(refusal.as_ref()),
+    match &error {
+        sqlx::Error::Database(refusal) if DB::is_passing(refusal.as_ref()) => unavailable(error),
+        sqlx::Error::Database(refusal) if refusal.is_unique_violation() || refusal.is_foreign_key_violation() => {
+            StoreError::Conflict(error.into())
+        }
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        _ => false,
-    };
-    if passing { unavailable(error) } else { StoreError::Refused(error.into()) }
+        | sqlx::Error::WorkerCrashed => unavailable(error),
+        _ => StoreError::Refused(error.into()),
+    }
 }
 
 /// The database cannot be had.

@@ -54,7 +54,7 @@ macro_rules! token_columns {
 macro_rules! credentials_in_force {
     () => {
         " from credentials c join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id \
-         join data_keys k on k.scope_id = c.scope_id \
+         left join data_keys k on k.scope_id = c.scope_id \
          where c.scope_id in ($1, $2) and not exists (select 1 from credentials own \
          where own.scope_id = $1 and own.server = c.server and c.scope_id <> $1)"
     };

@@ -14,7 +14,10 @@ use crate::{
         timestamp::Timestamp,
         token::Token,
     },
-    store::{DataKeyRecord, Deployment, FoundToken, MasterKeyRecord, MasterKeyState, SealedCredential},
+    store::{
+        Corrupt, DataKeyRecord, Deployment, FoundToken, MasterKeyRecord, MasterKeyState, SealedCredential,
+        SealedPassword,
+    },
 };
 use sqlx::FromRow;
 use std::str::FromStr;
@@ -228,11 +231,17 @@ pub(super) struct SealedCredentialRow {
     #[sqlx(flatten)]
     credential: CredentialRow,
     scope_id: Uuid,
+    #[sqlx(flatten)]
+    password: SealedPasswordRow,
+}
+
+#[derive(FromRow)]
+struct SealedPasswordRow {
     sealed: Vec<u8>,
     fingerprint: Vec<u8>,
-    key_id: Uuid,
-    key_version: i64,
-    key_wrapped: Vec<u8>,
+    key_id: Option<Uuid>,
+    key_version: Option<i64>,
+    key_wrapped: Option<Vec<u8>>,
 }
 
 impl Record for SealedCredentialRow {
@@ -240,17 +249,24 @@ impl Record for SealedCredentialRow {
     const TABLE: &'static str = "credentials";
 
     fn into_domain(self) -> Result<SealedCredential, &'static str> {
+        let credential = self.credential.into_domain()?;
         let scope_id = ScopeId::from_uuid(self.scope_id);
-        Ok(SealedCredential {
-            credential: self.credential.into_domain()?,
-            scope_id,
+        let password = self.password.into_domain(scope_id);
+        let password = password.map_err(|column| Corrupt::sealed(Self::TABLE, column, &credential.id));
+        Ok(SealedCredential { credential, scope_id, password })
+    }
+}
+
+impl SealedPasswordRow {
+    fn into_domain(self, scope_id: ScopeId) -> Result<SealedPassword, &'static str> {
+        Ok(SealedPassword {
             sealed: sealed(self.sealed, "sealed")?,
             fingerprint: bytes(&self.fingerprint, "fingerprint")?,
             data_key: DataKeyRecord {
-                id: DataKeyId::from_uuid(self.key_id),
+                id: DataKeyId::from_uuid(self.key_id.ok_or("data_keys.id")?),
                 scope: Some(scope_id),
-                version: count(self.key_version, "data_keys.version")?,
-                wrapped: sealed(self.key_wrapped, "data_keys.wrapped")?,
+                version: count(self.key_version.ok_or("data_keys.version")?, "data_keys.version")?,
+                wrapped: sealed(self.key_wrapped.ok_or("data_keys.wrapped")?, "data_keys.wrapped")?,
             },
         })
     }

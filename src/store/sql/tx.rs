@@ -15,7 +15,7 @@ use crate::{
         timestamp::Timestamp,
         token::Token,
     },
-    store::{DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, SealedCredential, StoreError, Tx},
+    store::{DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, StoreError, Tx},
 };
 use async_trait::async_trait;
 
@@ -99,29 +99,33 @@ impl<DB: Dialect> Tx for Session<DB> {
         Ok(())
     }
 
-    async fn credential_insert(&mut self, new: &SealedCredential) -> Result<bool, StoreError> {
-        let credential = &new.credential;
+    async fn credential_insert(
+        &mut self,
+        new: &Credential,
+        scope: ScopeId,
+        password: (&Sealed, &[u8; 16]),
+    ) -> Result<bool, StoreError> {
         let inserted = sql::<DB>(
             "insert into credentials (id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, \
              revision, sealed, fingerprint, created_at, updated_at, rotated_at) \
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) on conflict do nothing",
         )
-        .bind(credential.id.as_uuid())
-        .bind(new.scope_id.as_uuid())
-        .bind(credential.server.to_string())
-        .bind(credential.kind.to_string())
-        .bind(credential.username.as_ref().map(ToString::to_string))
-        .bind(credential.email.as_ref().map(ToString::to_string))
-        .bind(credential.image_prefix.as_ref().map(ToString::to_string))
-        .bind(credential.expires_at)
-        .bind(credential.enabled)
-        .bind(i64::from(credential.version))
-        .bind(i64::from(credential.revision))
-        .bind(new.sealed.as_bytes().to_vec())
-        .bind(new.fingerprint.to_vec())
-        .bind(credential.created_at)
-        .bind(credential.updated_at)
-        .bind(credential.rotated_at)
+        .bind(new.id.as_uuid())
+        .bind(scope.as_uuid())
+        .bind(new.server.to_string())
+        .bind(new.kind.to_string())
+        .bind(new.username.as_ref().map(ToString::to_string))
+        .bind(new.email.as_ref().map(ToString::to_string))
+        .bind(new.image_prefix.as_ref().map(ToString::to_string))
+        .bind(new.expires_at)
+        .bind(new.enabled)
+        .bind(i64::from(new.version))
+        .bind(i64::from(new.revision))
+        .bind(password.0.as_bytes().to_vec())
+        .bind(password.1.to_vec())
+        .bind(new.created_at)
+        .bind(new.updated_at)
+        .bind(new.rotated_at)
         .execute(self.connection())
         .await?;
         Ok(inserted == 1)
@@ -158,9 +162,13 @@ impl<DB: Dialect> Tx for Session<DB> {
         Ok(updated == 1)
     }
 
-    async fn credential_delete(&mut self, id: CredentialId) -> Result<(), StoreError> {
-        sql::<DB>("delete from credentials where id = $1").bind(id.as_uuid()).execute(self.connection()).await?;
-        Ok(())
+    async fn credential_delete(&mut self, id: CredentialId, revision: u32) -> Result<bool, StoreError> {
+        let deleted = sql::<DB>("delete from credentials where id = $1 and revision = $2")
+            .bind(id.as_uuid())
+            .bind(i64::from(revision))
+            .execute(self.connection())
+            .await?;
+        Ok(deleted == 1)
     }
 
     async fn token_insert(&mut self, token: &Token, scope: Option<ScopeId>, mac: &TokenMac) -> Result<(), StoreError> {
