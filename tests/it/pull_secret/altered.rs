@@ -10,12 +10,25 @@ async fn connect(database: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(database).connect().await.expect("the database is opened")
 }
 
-/// Flips one bit of the last byte of a credential's sealed password.
-async fn flip(database: &Path, id: CredentialId) {
+/// Where an envelope is altered.
+#[derive(Clone, Copy)]
+enum Spot {
+    /// In its header, so that it is no envelope any more.
+    First,
+    /// In what authenticates it.
+    Last,
+}
+
+/// Flips one bit of a credential's sealed password.
+async fn flip(database: &Path, id: CredentialId, spot: Spot) {
     let mut connection = connect(database).await;
     let select = sqlx::query_scalar("select sealed from credentials where id = $1").bind(id.as_uuid());
     let mut sealed: Vec<u8> = select.fetch_one(&mut connection).await.expect("the row is there");
-    *sealed.last_mut().expect("an envelope is never empty") ^= 1;
+    let byte = match spot {
+        Spot::First => sealed.first_mut(),
+        Spot::Last => sealed.last_mut(),
+    };
+    *byte.expect("an envelope is never empty") ^= 1;
     let update = sqlx::query("update credentials set sealed = $2 where id = $1").bind(id.as_uuid()).bind(sealed);
     assert_eq!(update.execute(&mut connection).await.expect("the row is changed").rows_affected(), 1);
     connection.close().await.expect("the database is closed");
@@ -23,12 +36,21 @@ async fn flip(database: &Path, id: CredentialId) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_altered_password_is_left_out_and_named_and_the_others_are_served() {
+    alter(Spot::Last).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_envelope_any_more_is_left_out_and_named_and_the_others_are_served() {
+    alter(Spot::First).await;
+}
+
+async fn alter(spot: Spot) {
     let mut shop = Shop::open().await;
     let bad = shop.add("ghcr.io", "hunter2").await;
     shop.add("quay.io", "hunter3").await;
     let whole = shop.fetch(&[]).await;
     shop.server.stop();
-    flip(&shop.server.database(), bad).await;
+    flip(&shop.server.database(), bad, spot).await;
     shop.reopen().await;
 
     let rest = shop.fetch(&[]).await;
@@ -46,7 +68,7 @@ async fn an_altered_password_is_left_out_and_named_and_the_others_are_served() {
     let images = ["ghcr.io/x".to_owned(), "quay.io/x".to_owned()];
     let refused = problem(shop.deployer.pull_secret(&shop.project, &images, None).await);
     assert_eq!((refused.status, slug(&refused)), (500, "unreadable"));
-    let said = serde_json::to_string(&refused).unwrap();
+    let said = serde_json::to_string(&refused).expect("a problem becomes JSON");
     for inner in [bad.to_string().as_str(), "sealed", "credentials", "ghcr.io", "hunter2"] {
         assert!(!said.contains(inner), "{said}");
     }
@@ -54,7 +76,7 @@ async fn an_altered_password_is_left_out_and_named_and_the_others_are_served() {
     assert_ne!(rest.tag, whole.tag, "two documents, two tags");
     assert_eq!(shop.fetch_unless(&[], Some(&rest.tag)).await, None);
     shop.server.stop();
-    flip(&shop.server.database(), bad).await;
+    flip(&shop.server.database(), bad, spot).await;
     shop.reopen().await;
     let back = shop.fetch_unless(&[], Some(&rest.tag)).await;
     assert_eq!(back, Some(whole), "who has the document without it learns that it is back");
