@@ -7,9 +7,11 @@ use base64::{
 };
 use std::collections::HashMap;
 
-/// How much of a form is looked for. Whoever leaks a secret whole leaks its beginning, and twelve bytes of a random text
-/// are nowhere by chance.
-const LENGTH: usize = 12;
+/// How much of a form is looked for. Whoever leaks a secret leaks its beginning, and so many bytes of a random text are
+/// nowhere by chance, also where a form takes several for each character.
+const LENGTH: usize = 32;
+/// What is shorter could be somewhere by chance.
+const SHORTEST: usize = 16;
 /// How many bytes tell quickly that a place is not one.
 const START: usize = 4;
 
@@ -75,9 +77,9 @@ impl Needles {
 
     /// Adds bytes as they are.
     pub fn add_bytes(&mut self, name: &str, bytes: &[u8]) {
-        assert!(bytes.len() >= LENGTH, "{name} is too short to be told from chance");
+        assert!(bytes.len() >= SHORTEST, "{name} is too short to be told from chance");
         let start = bytes[..START].try_into().expect("it is as long");
-        self.by_start.entry(start).or_default().push((bytes[..LENGTH].to_vec(), name.to_owned()));
+        self.by_start.entry(start).or_default().push((bytes[..bytes.len().min(LENGTH)].to_vec(), name.to_owned()));
     }
 
     /// The names of what stands in there.
@@ -105,13 +107,13 @@ fn a_secret_is_found_in_every_form_that_it_can_take() {
     let mut places = vec![
         secret.to_owned(),
         serde_json::json!({"password": secret}).to_string(),
-        r#"~\u00e4\"?>\\\n Zebra>?~\u00ff"#.to_owned(),
+        r#"~\u00e4\"?>\\\n Zebra>?~\u00ff~?>\ud83e\udd80"#.to_owned(),
         format!("{:?}", Some(secret)),
         format!("{:?}", secret.as_bytes()),
-        "7ec3a4223f3e5c0a205a65627261".to_owned(),
-        "7EC3A4223F3E5C0A205A65627261".to_owned(),
+        "7ec3a4223f3e5c0a205a656272613e3f7ec3bf".to_owned(),
+        "7EC3A4223F3E5C0A205A656272613E3F7EC3BF".to_owned(),
         url::form_urlencoded::Serializer::new(String::new()).append_pair("password", secret).finish(),
-        "%7E%C3%A4%22%3F%3E%5C%0A%20Zebra".replace("%7E", "~"),
+        "~%C3%A4%22%3F%3E%5C%0A%20Zebra%3E%3F".to_owned(),
     ];
     for username in ["", "x", "bo", "bot"] {
         let pair = format!("{username}:{secret}");
