@@ -20,11 +20,6 @@ fn the_transcript_of_the_readme_is_what_really_happens() {
 
     let folder = tempfile::tempdir().unwrap();
     let server = Binary::new().serve(&folder.path().join("regcred-data")).unwrap();
-    let said = server.log();
-    for line in serve.output.lines().skip(1).map(str::trim).filter(|line| !line.contains('/')) {
-        assert!(said.contains(line), "serve did not say: {line}\n{said}");
-    }
-
     let program = Path::new(env!("CARGO_BIN_EXE_regcred")).parent().unwrap();
     let mut script = format!("exec 2>&1\nexport PATH={}:$PATH\n", program.display());
     for step in &steps {
@@ -36,6 +31,10 @@ fn the_transcript_of_the_readme_is_what_really_happens() {
     command.env("REGCRED_URL", &server.public).env("REGCRED_INTERNAL_URL", &server.internal);
     let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
     let printed: Vec<_> = output.split(MARK).collect();
+    let said = server.log();
+    for line in serve.output.lines().skip(1).map(str::trim).filter(|line| !line.contains('/')) {
+        assert!(said.contains(line), "serve did not say: {line}\n{said}");
+    }
     for (step, printed) in steps.iter().zip(printed) {
         assert_eq!(masked(printed, folder.path()), masked(&step.output, folder.path()), "after: {}", step.command);
     }

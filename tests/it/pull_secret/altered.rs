@@ -110,6 +110,11 @@ async fn a_login_pointed_at_another_server_is_not_handed_out() {
     assert_eq!(moved.execute(&mut connection).await.expect("the row is changed").rows_affected(), 1);
     connection.close().await.expect("the database is closed");
     shop.reopen().await;
+    // Nothing else is there: an empty document would take the place of a good one.
+    let refused = problem(shop.deployer.pull_secret(&shop.project, &[], None).await.map(|_| ()));
+    assert_eq!((refused.status, slug(&refused)), (500, "unreadable"));
+    let other = shop.add("quay.io", "other").await;
     let fetched = shop.fetch(&[]).await;
-    assert_eq!((fetched.body.as_str(), fetched.omitted), (r#"{"auths":{}}"#, vec![(id, "unreadable".to_owned())]));
+    assert!(fetched.body.contains("quay.io") && !fetched.body.contains("evil.example"), "{other}: {}", fetched.body);
+    assert_eq!(fetched.omitted, vec![(id, "unreadable".to_owned())]);
 }
