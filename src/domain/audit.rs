@@ -101,7 +101,8 @@ impl AuditEvent {
             request_id: caller.request.request_id,
             principal: caller.token_name.to_string(),
             token_id: Some(caller.token_id),
-            scope: scope.clone(),
+            // A new organization stands for itself, although leave to make it is the deployment's to give.
+            scope: place.map_or(scope, |place| &place.scope).clone(),
             organization_id: place.map(ScopeRecord::organization_id),
             project_id: place.filter(|place| place.parent_id.is_some()).map(|place| place.id),
             operation,
