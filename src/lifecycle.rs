@@ -9,12 +9,11 @@ use crate::{
         timestamp::Timestamp,
         token::TokenText,
     },
-    http::{self, Listener, Shared},
+    http::{self, Listener, Shared, Stopper},
     service::{KeySources, OperatorToken, Service, StartError, Started},
     store::sql::{self, OpenError},
     telemetry::{self, TelemetryError},
 };
-use actix_web::dev::ServerHandle;
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
@@ -149,13 +148,13 @@ pub async fn serve(
     let bind = |listener, address| {
         http::bind(shared(listener), address).map_err(|source| ServeError::Listen { address, source })
     };
-    let (public_server, public_handle, public) = bind(Listener::Public, settings.public_listen)?;
-    let (internal_server, internal_handle, internal) = bind(Listener::Internal, settings.internal_listen)?;
+    let (public_server, public_stopper, public) = bind(Listener::Public, settings.public_listen)?;
+    let (internal_server, internal_stopper, internal) = bind(Listener::Internal, settings.internal_listen)?;
     let servers = tokio::spawn(async move { tokio::try_join!(public_server, internal_server).map(|_| ()) });
     tracing::info!(%public, %internal, version = env!("CARGO_PKG_VERSION"), "ready");
     on_ready(&Ready { public, internal, data_dir: settings.data_dir, new_operator_token, new_keyring });
 
-    let outcome = stop_on_signal(&mut signals, &draining, [public_handle, internal_handle], servers).await;
+    let outcome = stop_on_signal(&mut signals, &draining, [public_stopper, internal_stopper], servers).await;
     if let Err(ServeError::Forced) = outcome {
         // Nothing is waited for. What is not durable by now was not acknowledged, and gave nothing out.
         return outcome;
@@ -173,7 +172,7 @@ pub async fn serve(
 async fn stop_on_signal(
     signals: &mut Signals,
     draining: &AtomicBool,
-    handles: [ServerHandle; 2],
+    stoppers: [Stopper; 2],
     mut servers: tokio::task::JoinHandle<io::Result<()>>,
 ) -> Result<(), ServeError> {
     let ended = |result: Result<io::Result<()>, tokio::task::JoinError>| {
@@ -188,7 +187,7 @@ async fn stop_on_signal(
     let abort = servers.abort_handle();
     let in_order = async {
         sleep(DRAIN).await;
-        tokio::join!(handles[0].stop(true), handles[1].stop(true));
+        tokio::join!(stoppers[0].finish(), stoppers[1].finish());
         servers.await
     };
     tokio::select! {

@@ -66,11 +66,22 @@ pub struct Shared {
     pub random: Arc<dyn Random>,
 }
 
+/// A listener's hold on its server, to end it.
+#[derive(Debug, Clone)]
+pub struct Stopper(ServerHandle);
+
+impl Stopper {
+    /// Takes no more connections, and returns when what was begun is finished.
+    pub async fn finish(&self) {
+        self.0.stop(true).await;
+    }
+}
+
 /// Binds a listener. The server runs once it is awaited.
 ///
 /// # Errors
 /// The address cannot be had.
-pub fn bind(shared: Shared, address: SocketAddr) -> io::Result<(Server, ServerHandle, SocketAddr)> {
+pub fn bind(shared: Shared, address: SocketAddr) -> io::Result<(Server, Stopper, SocketAddr)> {
     let socket = TcpListener::bind(address)?;
     let bound = socket.local_addr()?;
     let server = HttpServer::new(move || {
@@ -96,8 +107,8 @@ pub fn bind(shared: Shared, address: SocketAddr) -> io::Result<(Server, ServerHa
     .on_connect(watch::on_connect)
     .listen(socket)?
     .run();
-    let handle = server.handle();
-    Ok((server, handle, bound))
+    let stopper = Stopper(server.handle());
+    Ok((server, stopper, bound))
 }
 
 /// The page asks nobody but its own listener. Unless told otherwise, it has the document judged by validator.swagger.io.
