@@ -9,11 +9,16 @@
 #![allow(clippy::print_stderr, reason = "a failing test shows the log of its server")]
 
 mod support;
+mod walk;
 
+mod audit;
+mod audit_list;
+mod authorization;
 mod bad_input;
 mod canary;
 mod cli;
 mod credentials;
+mod openapi;
 mod plain;
 mod pull_secret;
 mod readme;
