@@ -11,6 +11,7 @@
 mod support;
 mod walk;
 
+mod architecture;
 mod audit;
 mod audit_list;
 mod authorization;
