@@ -26,3 +26,4 @@ mod readme;
 mod registry;
 mod scopes_and_tokens;
 mod smoke;
+mod store_contract;
