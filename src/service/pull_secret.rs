@@ -18,7 +18,7 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 
 /// The form of the document, which is part of its tag. To be changed with `docker_config::render`.
 const FORM: &[u8] = b"docker-config/1";
@@ -148,11 +148,11 @@ impl Service {
     ) -> Result<Password, Error> {
         let (scope, password) = &passwords[&credential.id];
         let password = password.as_ref().map_err(Corrupt::clone)?;
-        let id = password.data_key.id;
-        if !keys.contains_key(&id) {
-            keys.insert(id, self.data_key_open(&password.data_key).await?);
-        }
-        let opened = keys[&id].open(&password.sealed, &self.password_binding(*scope, credential));
+        let data_key = match keys.entry(password.data_key.id) {
+            hash_map::Entry::Occupied(opened) => opened.into_mut(),
+            hash_map::Entry::Vacant(place) => place.insert(self.data_key_open(&password.data_key).await?),
+        };
+        let opened = data_key.open(&password.sealed, &self.password_binding(*scope, credential));
         opened.map_err(|fault| Error::unopened("credentials", "sealed", &credential.id, &fault))
     }
 }

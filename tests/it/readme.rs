@@ -21,10 +21,11 @@ fn the_transcript_of_the_readme_is_what_really_happens() {
     let folder = tempfile::tempdir().unwrap();
     let server = Binary::new().serve(&folder.path().join("regcred-data")).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_regcred")).parent().unwrap();
-    let mut script = format!("exec 2>&1\nexport PATH={}:$PATH\n", program.display());
+    let mut script =
+        format!("exec 2>&1\nexport PATH={}:$PATH\nmark() {{ printf '\\n%s\\n' '{MARK}'; }}\n", program.display());
     for step in &steps {
         script += &step.command;
-        script += &format!("\nprintf '\\n%s\\n' '{MARK}'\n");
+        script += "\nmark\n";
     }
     let mut command = Command::new("bash");
     command.arg("-c").arg(script).current_dir(folder.path()).env("HOME", folder.path());

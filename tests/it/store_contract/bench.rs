@@ -21,7 +21,7 @@ use regcred::{
     },
     store::{
         AuditScope, CredentialFilter, DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, Queries,
-        SealedCredential, Store, Tx, sql,
+        SealedCredential, SealedPassword, Store, Tx, sql,
     },
 };
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -206,7 +206,8 @@ impl Bench {
         let password = crate::support::secret_password("hunter2");
         let sealed = key.seal(&password, &self.password_binding(scope.id, &credential), &Chance);
         let fingerprint = key.fingerprint(&password, server, Some("bot"));
-        SealedCredential { credential, scope_id: scope.id, sealed, fingerprint, data_key }
+        let password = Ok(SealedPassword { sealed, fingerprint, data_key });
+        SealedCredential { credential, scope_id: scope.id, password }
     }
 
     /// A data key as it comes from the store.
@@ -236,7 +237,7 @@ impl Bench {
     pub async fn credential(&self, scope: &ScopeRecord, server: &str) -> Credential {
         let sealed = self.sealed(scope, server).await;
         let mut tx = self.begin().await;
-        assert!(tx.credential_insert(&sealed).await.unwrap());
+        assert!(insert(&mut *tx, &sealed).await);
         self.commit(tx).await;
         sealed.credential
     }
@@ -298,4 +299,10 @@ impl Bench {
         let rows = self.read().await.credential_list(&filter).await.unwrap();
         rows.into_iter().map(|row| row.unwrap().id).collect()
     }
+}
+
+/// Adds a credential. Whether there was room for it.
+pub async fn insert(tx: &mut dyn Tx, new: &SealedCredential) -> bool {
+    let password = new.password.as_ref().unwrap();
+    tx.credential_insert(&new.credential, new.scope_id, (&password.sealed, &password.fingerprint)).await.unwrap()
 }

@@ -1,6 +1,6 @@
 //! Changes: what they keep, what they refuse, and that they happen whole or not at all.
 
-use super::bench::{Bench, Chance, REFUSED};
+use super::bench::{Bench, Chance, REFUSED, insert};
 use regcred::{
     domain::{
         audit::AuditEvent,
@@ -58,7 +58,7 @@ pub async fn names_and_servers_are_unique_in_their_place(bench: Bench) {
         let found = tx.scope_find(&record.scope).await.unwrap().unwrap();
         assert_ne!(found.id, record.id, "the first one stays");
     }
-    assert!(!tx.credential_insert(&login).await.unwrap());
+    assert!(!insert(&mut *tx, &login).await);
     assert_ne!(tx.credential_find_id(shop.id, &login.credential.server).await.unwrap(), Some(login.credential.id));
     // A refusal is an answer: the change goes on.
     assert!(tx.scope_insert(&bench.scope_record("third", None)).await.unwrap());
@@ -89,8 +89,9 @@ pub async fn an_update_without_a_password_keeps_the_stored_one(bench: Bench) {
     let quiet = Credential { email: None, revision: 2, ..old.clone() };
     assert!(tx.credential_update(&quiet, 1, None).await.unwrap());
     let kept = tx.sealed_credential_list(&acme).await.unwrap().remove(0).unwrap();
-    let key = bench.opened(&kept.data_key).await;
-    let password = key.open(&kept.sealed, &bench.password_binding(kept.scope_id, &kept.credential)).unwrap();
+    let stored = kept.password.as_ref().unwrap();
+    let key = bench.opened(&stored.data_key).await;
+    let password = key.open(&stored.sealed, &bench.password_binding(kept.scope_id, &kept.credential)).unwrap();
     assert_eq!(password.expose(), "hunter2");
     let rotated = Credential { version: 2, revision: 3, ..quiet };
     let binding = bench.password_binding(acme.id, &rotated);
@@ -98,8 +99,9 @@ pub async fn an_update_without_a_password_keeps_the_stored_one(bench: Bench) {
     assert!(tx.credential_update(&rotated, 2, Some((&sealed, &[7; 16]))).await.unwrap());
     bench.commit(tx).await;
     let row = bench.read().await.sealed_credential_list(&acme).await.unwrap().remove(0).unwrap();
-    assert_eq!((row.sealed, row.fingerprint, row.credential), (sealed, [7; 16], rotated));
-    assert_ne!(kept.fingerprint, [7; 16]);
+    let stored_now = row.password.unwrap();
+    assert_eq!((stored_now.sealed, stored_now.fingerprint, row.credential), (sealed, [7; 16], rotated));
+    assert_ne!(stored.fingerprint, [7; 16]);
 }
 
 pub async fn deleting_a_scope_takes_everything_in_it_but_its_events(bench: Bench) {

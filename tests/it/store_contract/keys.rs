@@ -67,11 +67,11 @@ pub async fn one_master_key_at_most_is_active(bench: Bench) {
 
     let mut tx = bench.begin().await;
     let refused = tx.master_key_update(second.id, MasterKeyState::Active).await;
-    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     drop(tx);
     let mut tx = bench.begin().await;
     let refused = tx.master_key_insert(&bench.master_key(MasterKeyState::Active)).await;
-    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
 }
 
 pub async fn stale_data_keys_are_listed_until_they_are_rewrapped(bench: Bench) {
@@ -129,7 +129,7 @@ pub async fn every_scope_has_one_data_key_and_the_deployment_one(bench: Bench) {
         let (_, second) = bench.data_key(scope).await;
         let mut tx = bench.begin().await;
         let refused = tx.data_key_insert(&second, at(1)).await;
-        assert!(matches!(refused, Err(StoreError::Refused(_))), "{scope:?}: {refused:?}");
+        assert!(matches!(refused, Err(StoreError::Conflict(_))), "{scope:?}: {refused:?}");
     }
     let kept = bench.read().await.deployment_find().await.unwrap().unwrap();
     assert_eq!(kept.id, bench.deployment);

@@ -1,6 +1,6 @@
 //! Lists: what is in force, pages, and what comes back of each row.
 
-use super::bench::{Bench, at};
+use super::bench::{Bench, at, insert};
 use regcred::{
     domain::{
         credential::Credential,
@@ -37,11 +37,12 @@ pub async fn credentials_in_force_are_the_own_ones_and_those_not_overridden(benc
     let owners: Vec<_> = rows.iter().map(|row| (row.credential.clone(), row.scope_id)).collect();
     assert_eq!(owners, [(inherited, acme.id), (disabled, shop.id)]);
     for row in rows {
-        assert_eq!(row.data_key.scope, Some(row.scope_id));
-        let key = bench.opened(&row.data_key).await;
-        let password = key.open(&row.sealed, &bench.password_binding(row.scope_id, &row.credential)).unwrap();
+        let stored = row.password.as_ref().unwrap();
+        assert_eq!(stored.data_key.scope, Some(row.scope_id));
+        let key = bench.opened(&stored.data_key).await;
+        let password = key.open(&stored.sealed, &bench.password_binding(row.scope_id, &row.credential)).unwrap();
         assert_eq!(password.expose(), "hunter2");
-        assert_eq!(row.fingerprint, key.fingerprint(&password, row.credential.server.as_str(), Some("bot")));
+        assert_eq!(stored.fingerprint, key.fingerprint(&password, row.credential.server.as_str(), Some("bot")));
     }
 }
 
@@ -134,7 +135,7 @@ pub async fn times_are_kept_to_the_microsecond(bench: Bench) {
         };
         let record = ScopeRecord { created_at: time, ..bench.scope_record(&format!("s{number}"), None) };
         let mut tx = bench.begin().await;
-        assert!(tx.credential_insert(&login).await.unwrap());
+        assert!(insert(&mut *tx, &login).await);
         assert!(tx.scope_insert(&record).await.unwrap());
         bench.commit(tx).await;
         let mut queries = bench.read().await;
