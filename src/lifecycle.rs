@@ -57,6 +57,12 @@ pub enum ServeError {
     /// Logs or metrics could not be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// The keyring file that somebody named is not there.
+    #[error(
+        "there is no keyring file {0}; put the keyring file there, or leave --keyring-file and REGCRED_KEYRING_FILE out to \
+         have one made in the data folder on the first start"
+    )]
+    NoKeyring(PathBuf),
     /// The data folder cannot be used.
     #[error("the data folder cannot be used")]
     DataDir(#[source] io::Error),
@@ -96,6 +102,7 @@ impl ServeError {
             }
             Self::DataDir(_) => Some("choose another folder with --data-dir".to_owned()),
             Self::Telemetry(_)
+            | Self::NoKeyring(_)
             | Self::Open(_)
             | Self::Start(_)
             | Self::Listen { .. }
@@ -120,6 +127,12 @@ pub async fn serve(
     telemetry::start_logs(&settings.log_filter, settings.log_format)?;
     let metrics = telemetry::start_metrics()?;
     let mut signals = Signals::listen().map_err(ServeError::Server)?;
+    // Only one that nobody named may be made: a wrong name would otherwise go unnoticed until the file was needed.
+    if let KeyringSource::File { path, configured: true } = &settings.keyring
+        && !path.exists()
+    {
+        return Err(ServeError::NoKeyring(path.clone()));
+    }
     let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom));
 
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.data_dir).map_err(ServeError::DataDir)?;
