@@ -42,6 +42,12 @@ pub enum OpenError {
         /// What it said.
         source: std::io::Error,
     },
+    /// It is something else.
+    #[error(
+        "{0} is not a database of regcred's, and is left as it is; choose another folder with --data-dir, or another file \
+         with --database-url"
+    )]
+    Foreign(PathBuf),
     /// The database library is one with a known fault.
     #[error("SQLite {0} can corrupt a database that is written by two connections; 3.51.3 or newer is needed")]
     Version(String),

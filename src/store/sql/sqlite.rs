@@ -65,6 +65,7 @@ pub(super) async fn open(file: &Path) -> Result<Parts, OpenError> {
     OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file).map_err(fault)?;
     let file = file.canonicalize().map_err(fault)?;
     let lock = lock(&file)?;
+    check_origin(&file).await?;
 
     let options = SqliteConnectOptions::new()
         .filename(&file)
@@ -87,6 +88,22 @@ pub(super) async fn open(file: &Path) -> Result<Parts, OpenError> {
         options,
         lock,
     })
+}
+
+/// A file that something else made must not get our tables, nor our settings, which change its first page. This only
+/// reads.
+async fn check_origin(file: &Path) -> Result<(), OpenError> {
+    const NOT_A_DATABASE: &str = "26";
+    let foreign = || OpenError::Foreign(file.to_owned());
+    let mut connection = SqliteConnectOptions::new().filename(file).pragma("query_only", "on").connect().await?;
+    let tables = sqlx::query_scalar::<_, String>("select name from sqlite_schema where type = 'table'");
+    let tables = tables.fetch_all(&mut connection).await.map_err(|error| match error {
+        sqlx::Error::Database(refusal) if refusal.code().as_deref() == Some(NOT_A_DATABASE) => foreign(),
+        error => error.into(),
+    })?;
+    connection.close().await?;
+    // The table in which the migrations keep their state is the first that regcred makes.
+    if tables.is_empty() || tables.iter().any(|name| name == "_sqlx_migrations") { Ok(()) } else { Err(foreign()) }
 }
 
 /// One process a file: the lock goes with the process, however it ends.
