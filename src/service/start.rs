@@ -79,7 +79,10 @@ pub enum StartError {
     )]
     WrongKey(MasterKeyId),
     /// The passphrase is not the one.
-    #[error("the passphrase is not the one that this database was made with")]
+    #[error(
+        "the passphrase is not the one that this database was made with; give the one that it was first started with, \
+         in REGCRED_PASSPHRASE_FILE or REGCRED_PASSPHRASE"
+    )]
     WrongPassphrase,
     /// The operator's token could not be handed over.
     #[error("the new operator token cannot be written")]
