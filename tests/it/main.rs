@@ -9,7 +9,6 @@
 #![allow(clippy::print_stderr, reason = "a failing test shows the log of its server")]
 
 mod support;
-mod walk;
 
 mod architecture;
 mod audit;
@@ -18,6 +17,7 @@ mod authorization;
 mod bad_input;
 mod canary;
 mod cli;
+mod crash;
 mod credentials;
 mod openapi;
 mod plain;
@@ -27,3 +27,4 @@ mod registry;
 mod scopes_and_tokens;
 mod smoke;
 mod store_contract;
+mod walk;

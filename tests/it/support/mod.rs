@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "each test uses the part of the harness that it needs")]
 
 mod exchange;
+pub mod raw;
 mod registry;
 mod server;
 mod terminal;
