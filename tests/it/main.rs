@@ -25,6 +25,7 @@ mod pull_secret;
 mod readme;
 mod registry;
 mod scopes_and_tokens;
+mod shutdown;
 mod smoke;
 mod store_contract;
 mod walk;
