@@ -26,6 +26,7 @@ mod readme;
 mod registry;
 mod scopes_and_tokens;
 mod shutdown;
+mod slow_clients;
 mod smoke;
 mod store_contract;
 mod walk;
