@@ -19,6 +19,7 @@ mod canary;
 mod cli;
 mod crash;
 mod credentials;
+mod disk;
 mod openapi;
 mod plain;
 mod pull_secret;
