@@ -29,5 +29,6 @@ mod scopes_and_tokens;
 mod shutdown;
 mod slow_clients;
 mod smoke;
+mod start;
 mod store_contract;
 mod walk;
