@@ -10,6 +10,7 @@
 
 mod support;
 
+mod altered_rows;
 mod architecture;
 mod audit;
 mod audit_list;
@@ -20,6 +21,7 @@ mod cli;
 mod crash;
 mod credentials;
 mod disk;
+mod keys;
 mod openapi;
 mod plain;
 mod pull_secret;
