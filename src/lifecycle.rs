@@ -215,7 +215,7 @@ async fn stop_on_signal(
 
 fn key_sources(keyring: KeyringSource, passphrase: Option<zeroize::Zeroizing<String>>) -> KeySources {
     match keyring {
-        KeyringSource::File(path) => KeySources { file: Some(path), text: None, passphrase },
+        KeyringSource::File { path, .. } => KeySources { file: Some(path), text: None, passphrase },
         KeyringSource::Text(text) => KeySources { file: None, text: Some(text), passphrase },
     }
 }

@@ -103,8 +103,13 @@ pub struct ServerSettings {
 
 /// Where the master keys are.
 pub enum KeyringSource {
-    /// In a file. Where nothing is stored yet, it may be absent: the first start makes it.
-    File(PathBuf),
+    /// In a file.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Whether somebody named it. One that nobody named is made by the first start; a named one must be there.
+        configured: bool,
+    },
     /// In the environment.
     Text(Zeroizing<String>),
 }
@@ -112,7 +117,9 @@ pub enum KeyringSource {
 impl fmt::Debug for KeyringSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::File { path, configured } => {
+                f.debug_struct("File").field("path", path).field("configured", configured).finish()
+            }
             Self::Text(_) => f.write_str("Text(..)"),
         }
     }
@@ -201,8 +208,8 @@ fn keyring(environment: Environment<'_>, file: Option<PathBuf>, data_dir: &Path)
             Err(ConfigError::GivenTwice { first: "REGCRED_KEYRING", second: "REGCRED_KEYRING_FILE (--keyring-file)" })
         }
         (Some(text), None) => Ok(KeyringSource::Text(text)),
-        (None, Some(path)) => Ok(KeyringSource::File(path)),
-        (None, None) => Ok(KeyringSource::File(data_dir.join(KEYRING_FILE))),
+        (None, Some(path)) => Ok(KeyringSource::File { path, configured: true }),
+        (None, None) => Ok(KeyringSource::File { path: data_dir.join(KEYRING_FILE), configured: false }),
     }
 }
 
@@ -264,7 +271,7 @@ mod tests {
         assert_eq!(settings.database, Path::new("regcred-data/regcred.db"));
         assert_eq!(settings.public_listen.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.internal_listen.to_string(), "127.0.0.1:8081");
-        assert!(matches!(settings.keyring, KeyringSource::File(_)));
+        assert!(matches!(settings.keyring, KeyringSource::File { configured: false, .. }));
         assert_eq!((settings.log_filter.as_str(), settings.log_format), ("info", LogFormat::Text));
     }
 
