@@ -9,7 +9,7 @@ use crate::{
     },
     domain::scope::ProjectPath,
 };
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 
 /// Works on contexts.
@@ -32,11 +32,15 @@ A context holds no token, only the name of its file.";
 #[derive(Subcommand)]
 enum ConfigCommand {
     /// Show the settings in effect, and where the token comes from
+    #[command(after_help = "Example:\n  regcred config show --context work")]
     Show {
         #[command(flatten)]
         connection: ClientOptions,
     },
     /// Make a context, or change what is named of it; the first one becomes current
+    #[command(
+        after_help = "Example:\n  regcred config set-context work --url https://regcred.acme.example --project acme/shop"
+    )]
     SetContext {
         /// Its name
         name: String,
@@ -47,20 +51,23 @@ enum ConfigCommand {
         #[arg(long, value_name = "URL")]
         internal_url: Option<BaseUrl>,
         /// The project to work on
-        #[arg(short, long, value_name = "ORG/PROJECT")]
+        #[arg(short, long, value_name = "ORG/PROJECT", value_hint = ValueHint::Other)]
         project: Option<ProjectPath>,
         /// File with the token to present
         #[arg(long, value_name = "FILE")]
         token_file: Option<PathBuf>,
     },
     /// Make a context the current one
+    #[command(after_help = "Example:\n  regcred config use-context work")]
     UseContext {
         /// Its name
         name: String,
     },
     /// List the contexts; a star marks the current one
+    #[command(after_help = "Example:\n  regcred config list-contexts")]
     ListContexts,
     /// Delete a context
+    #[command(after_help = "Example:\n  regcred config delete-context work")]
     DeleteContext {
         /// Its name
         name: String,
@@ -79,7 +86,11 @@ pub(super) fn run(args: Config) -> Result<(), Failure> {
             let changed = Context { url, internal_url, project, token_file };
             edit(|contexts| {
                 set(contexts, &name, changed);
-                Ok(format!("Context {name} is set."))
+                Ok(if contexts.current.as_ref() == Some(&name) {
+                    format!("Context {name} is set, and current.")
+                } else {
+                    format!("Context {name} is set; make it current with `regcred config use-context {name}`.")
+                })
             })
         }
         ConfigCommand::UseContext { name } => edit(|contexts| {
@@ -91,8 +102,8 @@ pub(super) fn run(args: Config) -> Result<(), Failure> {
         ConfigCommand::DeleteContext { name } => edit(|contexts| {
             contexts.get(&name)?;
             contexts.contexts.remove(&name);
-            contexts.current.take_if(|current| *current == name);
-            Ok(format!("Context {name} is deleted."))
+            let was_current = contexts.current.take_if(|current| *current == name).is_some();
+            Ok(format!("Context {name} is deleted{}.", if was_current { "; none is current now" } else { "" }))
         }),
     }
 }
@@ -107,6 +118,10 @@ fn edit(change: impl FnOnce(&mut Contexts) -> Result<String, ConfigError>) -> Re
 }
 
 fn set(contexts: &mut Contexts, name: &str, changed: Context) {
+    // Where there are others, whoever makes one more goes on with what is current, even if nothing is.
+    if contexts.contexts.is_empty() {
+        contexts.current = Some(name.to_owned());
+    }
     let context = contexts.contexts.entry(name.to_owned()).or_default();
     let old = std::mem::take(context);
     *context = Context {
@@ -115,7 +130,6 @@ fn set(contexts: &mut Contexts, name: &str, changed: Context) {
         project: changed.project.or(old.project),
         token_file: changed.token_file.or(old.token_file),
     };
-    contexts.current.get_or_insert_with(|| name.to_owned());
 }
 
 fn list() -> Result<(), Failure> {
@@ -169,6 +183,10 @@ mod tests {
         let url: Option<BaseUrl> = "https://work.example".parse().ok();
         set(&mut contexts, "work", Context { url: url.clone(), ..Context::default() });
         set(&mut contexts, "lab", Context::default());
+        contexts.current = None;
+        set(&mut contexts, "third", Context::default());
+        assert_eq!(contexts.current, None, "nothing becomes current by the way");
+        contexts.current = Some("work".to_owned());
         set(&mut contexts, "work", Context { project: "acme/shop".parse().ok(), ..Context::default() });
         assert_eq!(contexts.current.as_deref(), Some("work"));
         assert_eq!(contexts.contexts["work"].url, url);

@@ -9,17 +9,18 @@ mod contexts;
 
 pub use contexts::{Context, Contexts};
 
-use super::{ConfigError, Environment, read_secret};
+use super::{ConfigError, Environment, read_secret, without_line_end};
 use crate::{
     client::{BaseUrl, PlainHttp},
     domain::{scope::ProjectPath, text::Invalid, token::TokenText},
 };
-use clap::Args;
+use clap::{Args, ValueHint};
 use std::{
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
+use zeroize::Zeroizing;
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 const DEFAULT_INTERNAL_URL: &str = "http://127.0.0.1:8081";
@@ -29,16 +30,16 @@ const DEFAULT_INTERNAL_URL: &str = "http://127.0.0.1:8081";
 #[command(next_help_heading = "Connection")]
 pub struct ClientOptions {
     /// URL of the public listener [env: REGCRED_URL] [default: http://127.0.0.1:8080]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub url: Option<BaseUrl>,
     /// URL of the internal listener, for pull secrets and keys [env: REGCRED_INTERNAL_URL] [default: http://127.0.0.1:8081]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub internal_url: Option<BaseUrl>,
     /// File with the token to present [env: REGCRED_TOKEN_FILE, or the token itself in REGCRED_TOKEN]
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Use this context instead of the current one [env: REGCRED_CONTEXT]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", value_hint = ValueHint::Other)]
     pub context: Option<String>,
     /// Send the token over plain http to hosts that are not this one
     #[arg(long, global = true, env = "REGCRED_INSECURE", value_parser = clap::builder::BoolishValueParser::new())]
@@ -178,7 +179,10 @@ fn parsed<T: FromStr<Err = Invalid>>(environment: Environment<'_>, name: &str) -
 
 fn token(environment: Environment<'_>, origin: &TokenOrigin) -> Result<Option<TokenText>, ConfigError> {
     let text = match origin {
-        TokenOrigin::Variable => environment.text("REGCRED_TOKEN")?,
+        TokenOrigin::Variable => {
+            let text = environment.text("REGCRED_TOKEN")?;
+            text.map(|text| Zeroizing::new(without_line_end(&text).to_owned()))
+        }
         TokenOrigin::File(path) => Some(read_secret(path)?),
         TokenOrigin::Nearby(_) | TokenOrigin::Nowhere => None,
     };
@@ -192,7 +196,7 @@ fn token(environment: Environment<'_>, origin: &TokenOrigin) -> Result<Option<To
 }
 
 fn nearby(environment: Environment<'_>, here: &Path) -> TokenOrigin {
-    let file = data_dir(environment, here).join("operator.token");
+    let file = data_dir(environment, here).join(super::OPERATOR_TOKEN);
     if file.is_file() { TokenOrigin::Nearby(file) } else { TokenOrigin::Nowhere }
 }
 

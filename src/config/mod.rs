@@ -17,6 +17,9 @@ use std::{
 };
 use zeroize::Zeroizing;
 
+/// What a server calls the file with its operator's token.
+const OPERATOR_TOKEN: &str = "operator.token";
+
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -81,6 +84,9 @@ impl ConfigError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Read { path, source } if is_operators(path) && source.kind() == io::ErrorKind::NotFound => {
+                "if it is lost, start the service once with `regcred serve --new-operator-token`"
+            }
             Self::GivenTwice { .. } => "unset one of them",
             Self::InternalListenPlaintext => {
                 "listen on a loopback address, or, if that network is private, say so with \
@@ -121,6 +127,12 @@ impl Environment<'_> {
     fn path(self, name: &str) -> Option<PathBuf> {
         (self.0)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
+}
+
+/// Whether a token's file is the one that a server wrote for its operator.
+#[must_use]
+pub fn is_operators(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == OPERATOR_TOKEN)
 }
 
 /// Whether the person's terminal is set to show more than ASCII.

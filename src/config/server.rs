@@ -7,6 +7,7 @@
 #![expect(clippy::doc_markdown, reason = "the comments of arguments are help texts, which know no Markdown")]
 
 use super::{ConfigError, Environment, parse_toml, read_secret};
+use crate::domain::text::Invalid;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use std::{
@@ -33,10 +34,10 @@ pub struct ServerOptions {
     /// Address of the public listener, which can never hand out a secret [default: 127.0.0.1:8080]
     ///
     /// Port 0 takes a free one; the ready line on stdout names it.
-    #[arg(long, env = "REGCRED_PUBLIC_LISTEN", value_name = "ADDR:PORT")]
+    #[arg(long, env = "REGCRED_PUBLIC_LISTEN", value_name = "ADDR:PORT", value_parser = listen_address)]
     pub public_listen: Option<SocketAddr>,
     /// Address of the internal listener, where pull secrets leave [default: 127.0.0.1:8081]
-    #[arg(long, env = "REGCRED_INTERNAL_LISTEN", value_name = "ADDR:PORT")]
+    #[arg(long, env = "REGCRED_INTERNAL_LISTEN", value_name = "ADDR:PORT", value_parser = listen_address)]
     pub internal_listen: Option<SocketAddr>,
     /// Allow the internal listener on an address that is not loopback, without TLS
     ///
@@ -67,6 +68,10 @@ pub struct ServerOptions {
     /// How log lines look [default: text]
     #[arg(long, env = "REGCRED_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, Invalid> {
+    text.parse().map_err(|_| Invalid("must be an address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:0"))
 }
 
 /// How log lines look.

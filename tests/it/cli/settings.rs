@@ -76,7 +76,8 @@ async fn contexts_are_chosen_listed_and_deleted() {
         let refusal = refused(&cli, arguments, b"", 2);
         assert!(refusal.stderr.contains("hint: list them with `regcred config list-contexts`"), "{refusal:?}");
     }
-    done(&cli, &["config", "delete-context", "web"], b"");
+    let deleted = done(&cli, &["config", "delete-context", "web"], b"");
+    assert_eq!(deleted.stderr, "Context web is deleted; none is current now.\n");
     assert!(!done(&cli, &["config", "list-contexts"], b"").stdout.contains('*'), "none is current then");
     refused(&cli, &["list"], b"", 2);
 }
