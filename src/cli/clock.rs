@@ -1,5 +1,6 @@
 //! Times as people read and write them.
 
+use super::output;
 use crate::domain::{text::Invalid, timestamp::Timestamp};
 use std::{
     str::FromStr,
@@ -7,6 +8,8 @@ use std::{
 };
 
 const SECOND: i64 = 1_000_000;
+/// Until when an end is so near that people are told of it unasked.
+pub(super) const SOON: i64 = 14 * 86_400 * SECOND;
 
 /// The time on this machine. The command line's only look at a clock.
 #[expect(clippy::disallowed_methods, reason = "the command line is the outermost layer, and shows times to people")]
@@ -26,6 +29,14 @@ pub(super) enum End {
 }
 
 impl End {
+    /// Warns of an end that is over before it begins.
+    pub(super) fn warn_if_past(self) {
+        let now = now();
+        if self.time(now) <= now {
+            output::warn("--expires-at is past: the login will not be handed out");
+        }
+    }
+
     /// The time that is meant.
     pub(super) fn time(self, now: Timestamp) -> Timestamp {
         match self {
@@ -49,6 +60,15 @@ impl FromStr for End {
                 "must be a time such as 2027-01-01T00:00:00Z, a day such as 2027-01-01, or days from now such as 90d",
             )
         })
+    }
+}
+
+/// A time without the fractions of its second.
+pub(super) fn to_the_second(time: Timestamp) -> String {
+    let text = time.to_string();
+    match text.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text,
     }
 }
 
@@ -81,6 +101,12 @@ mod tests {
         for text in ["", "d", "-1d", "+1d", "tomorrow", "2027", "2027-02-30", "1h"] {
             assert!(end(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_to_the_second_is_one_still() {
+        let time: Timestamp = "2027-01-01T12:00:01.999999Z".parse().unwrap();
+        assert_eq!(to_the_second(time), "2027-01-01T12:00:01Z");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `regcred doctor`: goes the way that every other command goes, and says where it ends.
 
 use super::{
-    clock::{now, span},
+    clock::{SOON, now, span},
     exit::Exit,
     failure::Failure,
     output,
@@ -13,11 +13,16 @@ use crate::{
         self,
         client::{ClientOptions, ClientSettings, Contexts, TokenOrigin, data_dir_nearby},
     },
-    domain::{id::TokenId, permission::Role, scope::Scope, timestamp::Timestamp},
+    domain::{
+        id::TokenId,
+        permission::Role,
+        scope::{ProjectPath, Scope},
+        timestamp::Timestamp,
+    },
     http::wire::Whoami,
 };
 use anstyle::{AnsiColor, Style};
-use clap::Args;
+use clap::{Args, ValueHint};
 use std::{
     fs,
     io::{self, IsTerminal as _},
@@ -26,16 +31,18 @@ use std::{
 };
 
 const SECOND: i64 = 1_000_000;
-const DAY: i64 = 86_400 * SECOND;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   regcred doctor
-  regcred doctor --context staging";
+  regcred doctor --context staging --project acme/shop";
 
 /// Checks settings, connection and token.
 #[derive(Args)]
 pub(super) struct Doctor {
+    /// The project to look for [env: REGCRED_PROJECT, or the context's]
+    #[arg(short, long, value_name = "ORG/PROJECT", value_hint = ValueHint::Other)]
+    project: Option<ProjectPath>,
     #[command(flatten)]
     connection: ClientOptions,
 }
@@ -104,15 +111,16 @@ pub(super) async fn run(args: Doctor) -> Result<(), Failure> {
             let session = Session::open(args.connection)?;
             if public_check(&mut report, &session, &settings).await? {
                 let caller = token_check(&mut report, &session, &settings).await?;
+                if let (Some(_), Ok(project)) = (&caller, session.project(args.project.as_ref())) {
+                    project_check(&mut report, &session, project).await?;
+                }
                 internal_check(&mut report, &session, &settings, caller.as_ref()).await?;
             }
         }
         Err(error) => report.failed(Verdict::Fail, "settings", &error.into())?,
     }
     if let Some(directory) = data_dir_nearby() {
-        for name in ["keyring", "operator.token"] {
-            private_check(&mut report, &directory.join(name), Verdict::Fail)?;
-        }
+        folder_check(&mut report, &directory)?;
     }
     match report.failed {
         0 => Ok(()),
@@ -192,7 +200,7 @@ async fn token_check(
         && let Ok(token) = session.client.token_get(&scope, TokenId::from_uuid(caller.token_id)).await
     {
         let left = token.expires_at.microseconds() - now().microseconds();
-        if left > 14 * DAY {
+        if left > SOON {
             report.ok(&format!("it is good for {}", span(left)))?;
         } else {
             let hint = "make another in time with `regcred token create`";
@@ -200,6 +208,32 @@ async fn token_check(
         }
     }
     Ok(Some(caller))
+}
+
+async fn project_check(report: &mut Report, session: &Session, project: ProjectPath) -> Result<(), Failure> {
+    match session.client.project_get(&project).await {
+        Ok(_) => report.ok(&format!("project {project} is there")),
+        // A deployer may not look, which says nothing about the project.
+        Err(error) if error.status() == Some(403) => Ok(()),
+        Err(error) => {
+            let what = format!("project {project}");
+            report.failed(Verdict::Fail, &what, &session.explain(&Scope::Project(project))(error))
+        }
+    }
+}
+
+/// Looks at the data of a server that keeps it on this machine, which need not be the one that answers.
+fn folder_check(report: &mut Report, directory: &Path) -> Result<(), Failure> {
+    let shown = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    report.ok(&format!("this machine's own data folder is {}", shown.display()))?;
+    for name in ["keyring", "operator.token"] {
+        private_check(report, &directory.join(name), Verdict::Fail)?;
+    }
+    if directory.join("regcred.db").exists() && !directory.join("keyring").exists() {
+        let hint = "unless the service is given another one, put it back from its backup before you start it";
+        report.say(Verdict::Warn, "there is a database in it, and no keyring", Some(hint))?;
+    }
+    Ok(())
 }
 
 async fn internal_check(
