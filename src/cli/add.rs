@@ -2,10 +2,11 @@
 
 use super::{
     clock::{End, now},
-    credential::{kind_parser, title},
+    confirm::ask_line,
+    credential::{explain_conflict, kind_parser, title},
     failure::Failure,
     output::{self, Format},
-    password::PasswordArgs,
+    password::{PasswordArgs, can_ask},
     scope::ScopeArgs,
     session::{Session, called},
 };
@@ -18,7 +19,7 @@ use crate::{
         server::{ImagePrefix, RegistryServer},
     },
 };
-use clap::Args;
+use clap::{Args, ValueHint};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +42,7 @@ pub(super) struct Add {
     #[command(flatten)]
     scope: ScopeArgs,
     /// The registry as you have it: ghcr.io, quay.io/acme, https://index.docker.io/v1/, [::1]:5000
-    #[arg(short, long, alias = "docker-server", value_name = "SERVER")]
+    #[arg(short, long, alias = "docker-server", value_name = "SERVER", value_hint = ValueHint::Other)]
     server: RegistryServer,
     /// The user name
     #[arg(short, long, alias = "docker-username", value_name = "NAME")]
@@ -73,22 +74,46 @@ pub(super) struct Add {
 pub(super) async fn run(args: Add) -> Result<(), Failure> {
     let session = Session::open(args.connection)?;
     let scope = session.scope(&args.scope)?;
-    let prompt = match &args.username {
+    if let Some(end) = args.expires_at {
+        end.warn_if_past();
+    }
+    // Whoever is asked for the password can be asked for the user name too; a script gets no question that it does not know.
+    let username = match &args.username {
+        None if can_ask() && !args.password.is_given() => ask_username()?,
+        named => named.clone(),
+    };
+    let prompt = match &username {
         Some(username) => format!("Password of {username} at {}", args.server),
         None => format!("Password for {}", args.server),
     };
     let password = args.password.read(&prompt)?;
+    if username.is_none() && args.password.is_given() {
+        output::note("This login has no user name; give one with --username.");
+    }
     let new = NewCredential {
         server: &args.server,
         kind: args.kind,
-        username: args.username.as_ref(),
+        username: username.as_ref(),
         email: args.email.as_ref(),
         image_prefix: args.image_prefix.as_ref(),
         expires_at: args.expires_at.map(|end| end.time(now())),
         enabled: !args.disable,
         password: &password,
     };
-    let added = session.client.credential_create(&scope, &new).await.map_err(session.explain(&scope))?;
+    let added = session.client.credential_create(&scope, &new).await.map_err(explain_conflict(
+        &session,
+        &scope,
+        Some(&args.server),
+    ))?;
     output::note(&format!("Added {} to {}.", title(&added), called(&scope)));
     output::one(&added, args.output)
+}
+
+fn ask_username() -> Result<Option<Username>, Failure> {
+    let answer = ask_line("Username (empty for none): ")?;
+    let name = answer.trim();
+    if name.is_empty() {
+        return Ok(None);
+    }
+    name.parse().map(Some).map_err(|rule| Failure::usage(format!("the user name {rule}")))
 }

@@ -1,9 +1,10 @@
 //! `regcred audit`.
 
 use super::{
+    clock::to_the_second,
     failure::Failure,
-    output::{self, Format, Listed},
-    scope::WideScopeArgs,
+    output::{self, Column, Format, Listed},
+    scope::{WideScopeArgs, short},
     session::{Session, called},
 };
 use crate::{
@@ -74,24 +75,30 @@ pub(super) async fn run(args: Audit) -> Result<(), Failure> {
 }
 
 impl Listed for AuditEvent {
-    const HEADER: &'static [&'static str] =
-        &["TIME", "PRINCIPAL", "OPERATION", "OUTCOME", "SCOPE", "OBJECTS", "ADDRESS"];
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::narrow("TIME", |event| Cell::new(to_the_second(event.at))),
+        Column::wide("TIME", |event| Cell::new(event.at)),
+        Column::new("PRINCIPAL", |event| Cell::new(&event.principal)),
+        Column::new("OPERATION", |event| Cell::new(&event.operation)),
+        Column::new("OUTCOME", |event| {
+            let color = if event.outcome == "success" { Color::Green } else { Color::Red };
+            output::coloured(&event.outcome, color)
+        }),
+        Column::narrow("SCOPE", |event| Cell::new(short(&event.scope))),
+        Column::wide("SCOPE", |event| Cell::new(&event.scope)),
+        Column::narrow("OBJECTS", |event| match event.object_ids.as_slice() {
+            [] => output::or_dash(None),
+            [one] => Cell::new(one),
+            [first, others @ ..] => Cell::new(format!("{first} +{}", others.len())),
+        }),
+        Column::wide("OBJECTS", |event| {
+            let objects: Vec<_> = event.object_ids.iter().map(ToString::to_string).collect();
+            output::or_dash(Some(objects.join(",").as_str()).filter(|text| !text.is_empty()))
+        }),
+        Column::wide("ADDRESS", |event| output::or_dash(event.address.as_deref())),
+    ];
 
     fn name(&self) -> String {
         self.id.to_string()
-    }
-
-    fn row(&self) -> Vec<Cell> {
-        let objects: Vec<_> = self.object_ids.iter().map(ToString::to_string).collect();
-        let color = if self.outcome == "success" { Color::Green } else { Color::Red };
-        vec![
-            Cell::new(self.at),
-            Cell::new(&self.principal),
-            Cell::new(&self.operation),
-            output::coloured(&self.outcome, color),
-            Cell::new(&self.scope),
-            output::or_dash(Some(objects.join(",").as_str()).filter(|text| !text.is_empty())),
-            output::or_dash(self.address.as_deref()),
-        ]
     }
 }

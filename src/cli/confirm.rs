@@ -13,11 +13,6 @@ pub(super) struct ConfirmArgs {
 }
 
 impl ConfirmArgs {
-    /// Whether everything was said on the command line.
-    pub(super) fn is_said(self) -> bool {
-        self.yes
-    }
-
     /// Ends here, before anything is looked up, if there is nobody to ask.
     pub(super) fn possible(self) -> Result<(), Failure> {
         if self.yes || io::stdin().is_terminal() {
@@ -26,20 +21,27 @@ impl ConfirmArgs {
         Err(Failure::usage("this cannot be undone, and there is no terminal to ask at").hint("add --yes"))
     }
 
-    /// Asks, unless that was said to be needless.
-    pub(super) fn ask(self, question: &str) -> Result<(), Failure> {
+    /// Asks, unless that was said to be needless. What the question says is looked up only if somebody will read it.
+    pub(super) async fn ask_with(self, question: impl AsyncFnOnce() -> Result<String, Failure>) -> Result<(), Failure> {
         self.possible()?;
         if self.yes {
             return Ok(());
         }
-        let _ = output::talk(|out| write!(out, "{question} [y/N] "));
-        let mut answer = String::new();
-        io::stdin()
-            .lock()
-            .read_line(&mut answer)
-            .map_err(|error| Failure::new(Exit::Failure, format!("cannot read the answer: {error}")))?;
+        let question = question().await?;
+        let answer = ask_line(&format!("{question} [y/N] "))?;
         if is_yes(&answer) { Ok(()) } else { Err(Failure::new(Exit::Failure, "nothing was changed")) }
     }
+}
+
+/// Asks the person at the terminal something that may be seen.
+pub(super) fn ask_line(prompt: &str) -> Result<String, Failure> {
+    let _ = output::talk(|out| write!(out, "{prompt}"));
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::new(Exit::Failure, format!("cannot read the answer: {error}")))?;
+    Ok(answer)
 }
 
 fn is_yes(answer: &str) -> bool {

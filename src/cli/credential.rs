@@ -1,13 +1,14 @@
 //! What the commands about credentials share: how one is named, and how it is shown.
 
 use super::{
-    clock::{ago, now},
+    clock::{SOON, ago, now, span, to_the_second},
     exit::Exit,
     failure::Failure,
-    output::{self, Listed},
+    output::{self, Column, Listed},
     session::{Session, called, flag},
 };
 use crate::{
+    client::ClientError,
     domain::{
         id::CredentialId, kind::RegistryKind, scope::Scope, server::RegistryServer, text::Invalid, timestamp::Timestamp,
     },
@@ -15,7 +16,7 @@ use crate::{
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use comfy_table::{Cell, Color};
-use std::str::FromStr;
+use std::{convert::Infallible, str::FromStr};
 
 /// A credential as people name it: by its identifier, or by its server, of which a scope has each only once.
 #[derive(Debug, Clone)]
@@ -66,6 +67,65 @@ pub(super) fn list_hint(scope: &Scope) -> String {
     format!("see what there is with `regcred list{}`", flag(scope))
 }
 
+/// A failed call with a login for that server, in words that name the one that is in its way.
+pub(super) fn explain_conflict(
+    session: &Session,
+    scope: &Scope,
+    server: Option<&RegistryServer>,
+) -> impl Fn(ClientError) -> Failure {
+    move |error| {
+        let exists = error.problem().is_some_and(|problem| problem.existing_id.is_some());
+        let failure = session.explain(scope)(error);
+        match server {
+            Some(server) if exists => failure.message_is(format!("{} already has a login for {server}", called(scope))),
+            Some(_) | None => failure,
+        }
+    }
+}
+
+/// The version of a login that a change is meant for: an ETag, or the number in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct IfMatch(String);
+
+impl IfMatch {
+    /// As the service wants it.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for IfMatch {
+    fn from(etag: String) -> Self {
+        let bare = !etag.is_empty() && etag.bytes().all(|byte| byte.is_ascii_digit());
+        Self(if bare { format!("\"{etag}\"") } else { etag })
+    }
+}
+
+impl FromStr for IfMatch {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.to_owned().into())
+    }
+}
+
+/// The failure of a change; where the login is not what it was, with the ETag that it has now.
+pub(super) async fn if_stale(session: &Session, scope: &Scope, id: CredentialId, failure: Failure) -> Failure {
+    if !failure.is_stale() {
+        return failure;
+    }
+    let found = session.client.credential_get(scope, id).await.ok();
+    let failure = failure.message_is("it has another etag than --if-match says: it was changed meanwhile");
+    match found.and_then(|found| found.etag) {
+        Some(etag) => failure.hint(format!(
+            "its etag is {etag} now: see what changed with `regcred get {id}{}`, then give --if-match {}",
+            flag(scope),
+            etag.trim_matches('"')
+        )),
+        None => failure,
+    }
+}
+
 /// Reads a kind, and lets the shell complete it.
 pub(super) fn kind_parser() -> impl TypedValueParser<Value = RegistryKind> {
     PossibleValuesParser::new(RegistryKind::ALL.map(RegistryKind::name)).try_map(|text| text.parse::<RegistryKind>())
@@ -81,38 +141,37 @@ pub(super) fn title(credential: &Credential) -> String {
 
 /// Whether it is handed out, in one word, and whose it is.
 pub(super) fn status(credential: &Credential, now: Timestamp) -> String {
-    let state = if !credential.enabled {
-        "disabled"
-    } else if credential.expires_at.is_some_and(|end| end <= now) {
-        "expired"
-    } else {
-        "active"
+    let left = credential.expires_at.map(|end| end.microseconds() - now.microseconds());
+    let state = match left {
+        _ if !credential.enabled => "disabled".to_owned(),
+        Some(..=0) => "expired".to_owned(),
+        Some(left) if left <= SOON => format!("expires in {}", span(left)),
+        Some(_) | None => "active".to_owned(),
     };
-    if credential.inherited { format!("{state},inherited") } else { state.to_owned() }
+    if credential.inherited { format!("{state},inherited") } else { state }
 }
 
 impl Listed for Credential {
-    const HEADER: &'static [&'static str] =
-        &["ID", "SERVER", "USERNAME", "EMAIL", "KIND", "STATUS", "VERSION", "LAST USED"];
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::new("ID", |item| Cell::new(item.id)),
+        Column::new("SERVER", |item| Cell::new(&item.server)),
+        Column::new("USERNAME", |item| output::or_dash(item.username.as_deref())),
+        Column::if_any("EMAIL", |item| output::or_dash(item.email.as_deref())),
+        Column::wide("KIND", |item| Cell::new(&item.kind)),
+        Column::new("STATUS", |item| {
+            let status = status(item, now());
+            let color = if status.starts_with("active") { Color::Green } else { Color::Yellow };
+            output::coloured(&status, color)
+        }),
+        Column::wide("PASSWORD VERSION", |item| Cell::new(item.version)),
+        Column::wide("EXPIRES", |item| output::or_dash(item.expires_at.map(to_the_second).as_deref())),
+        Column::new("LAST USED", |item| {
+            Cell::new(item.last_used_at.map_or_else(|| "never".to_owned(), |then| ago(then, now())))
+        }),
+    ];
 
     fn name(&self) -> String {
         self.id.to_string()
-    }
-
-    fn row(&self) -> Vec<Cell> {
-        let now = now();
-        let status = status(self, now);
-        let color = if status.starts_with("active") { Color::Green } else { Color::Yellow };
-        vec![
-            Cell::new(self.id),
-            Cell::new(&self.server),
-            output::or_dash(self.username.as_deref()),
-            output::or_dash(self.email.as_deref()),
-            Cell::new(&self.kind),
-            output::coloured(&status, color),
-            Cell::new(self.version),
-            Cell::new(self.last_used_at.map_or_else(|| "never".to_owned(), |then| ago(then, now))),
-        ]
     }
 }
 
@@ -129,7 +188,7 @@ pub(super) fn fields(credential: &Credential, etag: Option<&str>) -> Vec<(&'stat
         ("email", credential.email.clone()),
         ("image prefix", credential.image_prefix.clone()),
         ("status", Some(status(credential, now))),
-        ("version", Some(credential.version.to_string())),
+        ("password version", Some(credential.version.to_string())),
         ("expires", time(credential.expires_at)),
         ("created", time(Some(credential.created_at))),
         ("updated", time(Some(credential.updated_at))),
@@ -171,10 +230,19 @@ mod tests {
             last_check: None,
         };
         let before = "2026-12-31T23:59:59Z".parse().unwrap();
-        assert_eq!(status(&credential, before), "active");
+        assert_eq!(status(&credential, before), "expires in 1s");
+        assert_eq!(status(&credential, "2026-12-29T00:00:00Z".parse().unwrap()), "expires in 3d");
+        assert_eq!(status(&credential, "2026-11-30T00:00:00Z".parse().unwrap()), "active");
         assert_eq!(status(&credential, time), "expired");
         let disabled = Credential { enabled: false, inherited: true, ..credential };
         assert_eq!(status(&disabled, before), "disabled,inherited");
+    }
+
+    #[test]
+    fn an_etag_may_be_given_without_its_quotes() {
+        for (given, sent) in [("1", "\"1\""), ("\"1\"", "\"1\""), ("*", "*"), ("", ""), ("1a", "1a")] {
+            assert_eq!(given.parse::<IfMatch>().unwrap().as_str(), sent);
+        }
     }
 
     #[test]

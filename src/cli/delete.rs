@@ -2,7 +2,7 @@
 
 use super::{
     confirm::ConfirmArgs,
-    credential::{CredentialName, list_hint, title},
+    credential::{CredentialName, IfMatch, if_stale, list_hint, title},
     exit::Exit,
     failure::Failure,
     output,
@@ -10,7 +10,7 @@ use super::{
     session::{Session, called},
 };
 use crate::config::client::ClientOptions;
-use clap::Args;
+use clap::{Args, ValueHint};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -21,13 +21,13 @@ Examples:
 #[derive(Args)]
 pub(super) struct Delete {
     /// The credential, by identifier or server
-    #[arg(value_name = "ID|SERVER")]
+    #[arg(value_name = "ID|SERVER", value_hint = ValueHint::Other)]
     credential: CredentialName,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Delete it only if it is still this version (see `regcred get -o etag`)
-    #[arg(long, value_name = "ETAG")]
-    if_match: Option<String>,
+    /// Delete it only if its etag is still this one (`regcred get -o etag`; not the password version)
+    #[arg(long, value_name = "ETAG", value_hint = ValueHint::Other)]
+    if_match: Option<IfMatch>,
     #[command(flatten)]
     confirm: ConfirmArgs,
     #[command(flatten)]
@@ -41,13 +41,18 @@ pub(super) async fn run(args: Delete) -> Result<(), Failure> {
     let explain = |error| session.explain(&scope)(error).hint_if(Exit::NotFound, || list_hint(&scope));
     let id = args.credential.id(&session, &scope).await?;
     let mut if_match = args.if_match;
-    if !args.confirm.is_said() {
+    let ask = async || {
         let found = session.client.credential_get(&scope, id).await.map_err(explain)?;
-        args.confirm.ask(&format!("Delete {} from {} for good?", title(&found.value), called(&scope)))?;
+        let question = format!("Delete {} from {} for good?", title(&found.value), called(&scope));
         // What is deleted is what was shown.
-        if_match = if_match.or(found.etag);
+        if_match = if_match.take().or(found.etag.map(IfMatch::from));
+        Ok(question)
+    };
+    args.confirm.ask_with(ask).await?;
+    let deleted = session.client.credential_delete(&scope, id, if_match.as_ref().map(IfMatch::as_str)).await;
+    if let Err(error) = deleted {
+        return Err(if_stale(&session, &scope, id, explain(error)).await);
     }
-    session.client.credential_delete(&scope, id, if_match.as_deref()).await.map_err(explain)?;
     output::note(&format!("Deleted {id} from {}.", called(&scope)));
     Ok(())
 }

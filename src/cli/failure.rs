@@ -2,7 +2,7 @@
 //! about, and at most one `hint:`.
 
 use super::{exit::Exit, output};
-use crate::{client::ClientError, config::ConfigError};
+use crate::{client::ClientError, config::ConfigError, http::wire::FieldProblem};
 use anstyle::{AnsiColor, Style};
 use std::{error::Error, io};
 use uuid::Uuid;
@@ -18,12 +18,13 @@ pub struct Failure {
     fields: Vec<String>,
     request: Option<Uuid>,
     hint: Option<String>,
+    stale: bool,
 }
 
 impl Failure {
     /// A failure of that sort.
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), fields: Vec::new(), request: None, hint: None }
+        Self { exit, message: message.into(), fields: Vec::new(), request: None, hint: None, stale: false }
     }
 
     /// A mistake on the command line.
@@ -37,6 +38,12 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// The same in these words.
+    #[must_use]
+    pub(super) fn message_is(self, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..self }
+    }
+
     /// The same, with this advice if it is that sort of failure.
     #[must_use]
     pub(super) fn hint_if(self, exit: Exit, hint: impl FnOnce() -> String) -> Self {
@@ -47,6 +54,11 @@ impl Failure {
     #[cfg(test)]
     pub(super) fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// Whether what was to change is not what it was any more.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale
     }
 
     /// What is wrong, in one line.
@@ -87,17 +99,21 @@ impl Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {
-            ClientError::Problem(problem) => Self {
-                exit: Exit::of_status(problem.status),
-                message: first_with_text(&problem.detail, &problem.title).to_owned(),
-                fields: problem
-                    .errors
-                    .iter()
-                    .map(|field| format!("{}: {}", field.pointer.trim_start_matches('/'), field.detail))
-                    .collect(),
-                request: problem.request_id,
-                hint: None,
-            },
+            ClientError::Problem(problem) => {
+                let mut fields: Vec<_> = problem.errors.iter().map(said_of_field).collect();
+                // With one mistake the service's sentence is about that one, in the words of the API.
+                let said = problem.errors.first().is_some_and(|field| problem.detail.ends_with(&field.detail));
+                let message = if fields.len() == 1 && said { fields.pop() } else { None };
+                let other = || first_with_text(&problem.detail, &problem.title).to_owned();
+                Self {
+                    exit: Exit::of_status(problem.status),
+                    message: message.unwrap_or_else(other),
+                    fields,
+                    request: problem.request_id,
+                    hint: None,
+                    stale: problem.status == 412,
+                }
+            }
             ClientError::Unreachable { .. } | ClientError::NoAnswer { .. } => {
                 Self::new(Exit::Unavailable, with_cause(&error))
             }
@@ -133,6 +149,31 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// What is wrong with a field, by the flag that it was given with.
+fn said_of_field(field: &FieldProblem) -> String {
+    const FLAGS: [&str; 11] = [
+        "server",
+        "kind",
+        "username",
+        "email",
+        "image_prefix",
+        "expires_at",
+        "password",
+        "name",
+        "role",
+        "expires_in_days",
+        "image",
+    ];
+    let name = field.pointer.trim_start_matches('/');
+    if FLAGS.contains(&name) {
+        format!("--{} {}", name.replace('_', "-"), field.detail)
+    } else if name.is_empty() {
+        format!("the request {}", field.detail)
+    } else {
+        format!("'{name}' {}", field.detail)
+    }
+}
+
 fn first_with_text<'a>(one: &'a str, other: &'a str) -> &'a str {
     if one.is_empty() { other } else { one }
 }
@@ -149,7 +190,7 @@ pub(super) fn with_cause(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::wire::{FieldProblem, Problem};
+    use crate::http::wire::Problem;
 
     fn told(failure: &Failure) -> String {
         let mut out = anstream::StripStream::new(Vec::new());
@@ -174,9 +215,19 @@ mod tests {
         let failure = Failure::from(ClientError::Problem(Box::new(problem(422)))).hint("one").hint("two");
         assert_eq!(
             told(&failure),
-            "error: the credential is not valid\n  email: must be an e-mail address\n\
+            "error: the credential is not valid\n  --email must be an e-mail address\n\
              request: 00000000-0000-0000-0000-000000000000\nhint: two\n"
         );
+    }
+
+    #[test]
+    fn one_mistake_is_told_once_and_by_its_flag() {
+        let mut problem = problem(422);
+        problem.errors[0].pointer = "/image_prefix".to_owned();
+        problem.detail = format!("'/image_prefix' {}", problem.errors[0].detail);
+        let failure = Failure::from(ClientError::Problem(Box::new(problem)));
+        assert_eq!(failure.message(), "--image-prefix must be an e-mail address");
+        assert!(failure.fields.is_empty());
     }
 
     #[test]

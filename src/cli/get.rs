@@ -9,7 +9,7 @@ use super::{
     session::Session,
 };
 use crate::config::client::ClientOptions;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -23,7 +23,7 @@ Examples:
 #[derive(Args)]
 pub(super) struct Get {
     /// The credential, by identifier or server
-    #[arg(value_name = "ID|SERVER")]
+    #[arg(value_name = "ID|SERVER", value_hint = ValueHint::Other)]
     credential: CredentialName,
     #[command(flatten)]
     scope: ScopeArgs,
@@ -43,7 +43,7 @@ enum GetFormat {
     Json,
     /// Only the identifier
     Name,
-    /// Only the version's tag, for --if-match
+    /// Only the etag, for --if-match; it changes with every change, the password version only with the password
     Etag,
 }
 

@@ -4,15 +4,10 @@ use super::{
     clock::{ago, now},
     confirm::ConfirmArgs,
     failure::Failure,
-    output::{self, Format, Listed},
-    session::{Session, wrong_listener},
+    output::{self, Column, Format, Listed},
+    session::Session,
 };
-use crate::{
-    client::ClientError,
-    config::client::ClientOptions,
-    domain::{id::MasterKeyId, scope::Scope},
-    http::wire::MasterKey,
-};
+use crate::{config::client::ClientOptions, domain::id::MasterKeyId, http::wire::MasterKey};
 use clap::{Args, Subcommand};
 use comfy_table::{Cell, Color};
 
@@ -38,27 +33,32 @@ It takes a token with the role operator, and the internal listener. Keys never l
 #[derive(Subcommand)]
 enum KeysCommand {
     /// List the master keys by name and state
+    #[command(after_help = "Example:\n  regcred keys list")]
     List {
         /// How to show them
         #[arg(short, long, value_enum, default_value = "table")]
         output: Format,
     },
     /// Make a standby master key
+    #[command(after_help = "Example:\n  regcred keys add")]
     Add {
         /// What to print about it
         #[arg(short, long, value_enum, default_value = "name")]
         output: Format,
     },
     /// Wrap with a master key from now on
+    #[command(after_help = "Example:\n  regcred keys activate 0197a000-0000-7000-8000-000000000001")]
     Activate {
         /// Its identifier
         id: MasterKeyId,
     },
     /// Wrap all data keys anew under the active master key
+    #[command(after_help = "Example:\n  regcred keys rewrap")]
     Rewrap,
     /// Give a master key up for ever
     ///
     /// What is still wrapped under it, such as in an old backup of the database, can be read no more.
+    #[command(after_help = "Example:\n  regcred keys retire 0197a000-0000-7000-8000-000000000001")]
     Retire {
         /// Its identifier
         id: MasterKeyId,
@@ -70,29 +70,25 @@ enum KeysCommand {
 pub(super) async fn run(args: Keys) -> Result<(), Failure> {
     let session = Session::open(args.connection)?;
     let client = &session.client;
-    let explain = |error: ClientError| wrong_listener(session.explain(&Scope::Deployment)(error));
-    let explain_one = |error: ClientError| {
-        session.explain(&Scope::Deployment)(error)
-            .hint_if(super::exit::Exit::NotFound, || "see what there is with `regcred keys list`".to_owned())
-    };
+    let explain = session.explain_internal(None);
     match args.command {
         KeysCommand::List { output } => {
-            let found = client.key_list().await.map_err(explain)?;
+            let found = client.key_list().await.map_err(&explain)?;
             output::warn_unreadable(found.unreadable);
             output::list(&found.items, output, "master keys")
         }
         KeysCommand::Add { output } => {
-            let made = client.key_add().await.map_err(explain)?;
+            let made = client.key_add().await.map_err(&explain)?;
             output::note("Made a standby key. Back the keyring up before you activate it.");
             output::one(&made, output)
         }
         KeysCommand::Activate { id } => {
-            client.key_activate(id).await.map_err(explain_one)?;
+            client.key_activate(id).await.map_err(&explain)?;
             output::note(&format!("Activated {id}. Now wrap anew with `regcred keys rewrap`."));
             Ok(())
         }
         KeysCommand::Rewrap => {
-            let done = client.key_rewrap().await.map_err(explain)?;
+            let done = client.key_rewrap().await.map_err(&explain)?;
             output::note(&format!("Wrapped {} data keys anew.", done.rewrapped));
             if done.unreadable > 0 {
                 output::note(&format!(
@@ -103,15 +99,15 @@ pub(super) async fn run(args: Keys) -> Result<(), Failure> {
             Ok(())
         }
         KeysCommand::Retire { id, confirm } => {
-            confirm.possible()?;
-            if !confirm.is_said() {
-                let found = client.key_list().await.map_err(explain)?;
+            let ask = async || {
+                let found = client.key_list().await.map_err(&explain)?;
                 let key = found.items.iter().find(|key| key.id == id.as_uuid());
                 let state = key
                     .map_or_else(String::new, |key| format!(" ({}, {} data keys under it)", key.state, key.data_keys));
-                confirm.ask(&format!("Give up master key {id}{state} for good?"))?;
-            }
-            client.key_retire(id).await.map_err(explain_one)?;
+                Ok(format!("Give up master key {id}{state} for good?"))
+            };
+            confirm.ask_with(ask).await?;
+            client.key_retire(id).await.map_err(&explain)?;
             output::note(&format!("Retired {id}."));
             Ok(())
         }
@@ -119,20 +115,17 @@ pub(super) async fn run(args: Keys) -> Result<(), Failure> {
 }
 
 impl Listed for MasterKey {
-    const HEADER: &'static [&'static str] = &["ID", "STATE", "LOADED", "DATA KEYS", "CREATED"];
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::new("ID", |item| Cell::new(item.id)),
+        Column::new("STATE", |item| {
+            output::coloured(&item.state, if item.state == "active" { Color::Green } else { Color::Reset })
+        }),
+        Column::new("LOADED", |item| Cell::new(if item.loaded { "yes" } else { "no" })),
+        Column::new("DATA KEYS", |item| Cell::new(item.data_keys)),
+        Column::new("CREATED", |item| Cell::new(ago(item.created_at, now()))),
+    ];
 
     fn name(&self) -> String {
         self.id.to_string()
-    }
-
-    fn row(&self) -> Vec<Cell> {
-        let color = if self.state == "active" { Color::Green } else { Color::Reset };
-        vec![
-            Cell::new(self.id),
-            output::coloured(&self.state, color),
-            Cell::new(if self.loaded { "yes" } else { "no" }),
-            Cell::new(self.data_keys),
-            Cell::new(ago(self.created_at, now())),
-        ]
     }
 }

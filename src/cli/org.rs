@@ -3,8 +3,9 @@
 use super::{
     clock::{ago, now},
     confirm::ConfirmArgs,
+    exit::Exit,
     failure::Failure,
-    output::{self, Format, Listed},
+    output::{self, Column, Format, Listed},
     session::Session,
 };
 use crate::{
@@ -32,6 +33,7 @@ pub(super) struct Org {
 #[derive(Subcommand)]
 enum OrgCommand {
     /// Create an organization, if there is none of that name
+    #[command(after_help = "Example:\n  regcred org create acme")]
     Create {
         /// Its name: lower-case letters, digits and '-'
         name: ScopeName,
@@ -40,12 +42,14 @@ enum OrgCommand {
         output: Format,
     },
     /// List the organizations that your token reaches
+    #[command(after_help = "Example:\n  regcred org list -o json")]
     List {
         /// How to show them
         #[arg(short, long, value_enum, default_value = "table")]
         output: Format,
     },
     /// Show an organization
+    #[command(after_help = "Example:\n  regcred org get acme")]
     Get {
         /// Its name
         name: ScopeName,
@@ -53,9 +57,11 @@ enum OrgCommand {
         #[arg(short, long, value_enum, default_value = "table")]
         output: Format,
     },
-    /// Delete an organization with its projects, credentials and tokens
+    /// Delete an organization that has no projects, with its own credentials and tokens
     ///
-    /// Its key is destroyed too: what was encrypted under it can be read no more, not even from a backup of the database.
+    /// Its data key goes too, so nothing that was encrypted under it can be read from this database any more. A backup
+    /// that was made before still holds the key, wrapped by the master key.
+    #[command(after_help = "Example:\n  regcred org delete acme")]
     Delete {
         /// Its name
         name: ScopeName,
@@ -85,11 +91,18 @@ pub(super) async fn run(args: Org) -> Result<(), Failure> {
         OrgCommand::Delete { name, confirm } => {
             confirm.possible()?;
             let scope = Scope::Organization(name.clone());
-            if !confirm.is_said() {
-                let projects = client.project_list_all(&name).await.map_err(session.explain(&scope))?.items.len();
+            let projects = client.project_list_all(&name).await.map_err(session.explain(&scope))?.items.len();
+            if projects > 0 {
                 let projects = if projects == 1 { "1 project".to_owned() } else { format!("{projects} projects") };
-                confirm.ask(&format!("Delete organization {name} with {projects} and all credentials for good?"))?;
+                return Err(Failure::new(Exit::Conflict, format!("{name} still has {projects}"))
+                    .hint(format!("delete them first; see them with `regcred project list {name}`")));
             }
+            let ask = async || {
+                let own = client.credential_list_all(&scope, None).await.map_err(session.explain(&scope))?.items.len();
+                let own = if own == 1 { "1 credential".to_owned() } else { format!("{own} credentials") };
+                Ok(format!("Delete organization {name} with {own} for good?"))
+            };
+            confirm.ask_with(ask).await?;
             client.organization_delete(&name).await.map_err(session.explain(&scope))?;
             output::note(&format!("Deleted organization {name}."));
             Ok(())
@@ -98,13 +111,12 @@ pub(super) async fn run(args: Org) -> Result<(), Failure> {
 }
 
 impl Listed for Organization {
-    const HEADER: &'static [&'static str] = &["NAME", "CREATED"];
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::new("NAME", |item| Cell::new(&item.name)),
+        Column::new("CREATED", |item| Cell::new(ago(item.created_at, now()))),
+    ];
 
     fn name(&self) -> String {
         self.name.clone()
-    }
-
-    fn row(&self) -> Vec<Cell> {
-        vec![Cell::new(&self.name), Cell::new(ago(self.created_at, now()))]
     }
 }

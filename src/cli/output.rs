@@ -7,6 +7,8 @@ use comfy_table::{Attribute, Cell, Color, Table, presets};
 use serde::Serialize;
 use std::io::{self, Write as _};
 
+/// What a table shows where there is nothing.
+const NOTHING: &str = "-";
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// How results are shown.
@@ -14,6 +16,8 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) enum Format {
     /// For people
     Table,
+    /// For people with wide terminals: more columns, and nothing shortened
+    Wide,
     /// The API's JSON
     Json,
     /// Only the identifier or name, one a line
@@ -21,15 +25,60 @@ pub(super) enum Format {
 }
 
 /// Something that can be shown as a row of a table.
-pub(super) trait Listed: Serialize {
-    /// What `-o table` calls the columns.
-    const HEADER: &'static [&'static str];
+pub(super) trait Listed: Serialize + Sized + 'static {
+    /// What `-o table` and `-o wide` print.
+    const COLUMNS: &'static [Column<Self>];
 
     /// What `-o name` prints.
     fn name(&self) -> String;
+}
 
-    /// What `-o table` prints.
-    fn row(&self) -> Vec<Cell>;
+/// A column of a table.
+pub(super) struct Column<T> {
+    title: &'static str,
+    shown: Shown,
+    cell: fn(&T) -> Cell,
+}
+
+/// When a column is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Always,
+    IfAny,
+    Narrow,
+    Wide,
+}
+
+impl<T> Column<T> {
+    /// A column of every table.
+    pub(super) const fn new(title: &'static str, cell: fn(&T) -> Cell) -> Self {
+        Self { title, shown: Shown::Always, cell }
+    }
+
+    /// A column that is left out of a narrow table where no row has anything to say in it.
+    pub(super) const fn if_any(title: &'static str, cell: fn(&T) -> Cell) -> Self {
+        Self { shown: Shown::IfAny, ..Self::new(title, cell) }
+    }
+
+    /// A column of narrow tables only, which has a wide one in its place.
+    pub(super) const fn narrow(title: &'static str, cell: fn(&T) -> Cell) -> Self {
+        Self { shown: Shown::Narrow, ..Self::new(title, cell) }
+    }
+
+    /// A column of wide tables only.
+    pub(super) const fn wide(title: &'static str, cell: fn(&T) -> Cell) -> Self {
+        Self { shown: Shown::Wide, ..Self::new(title, cell) }
+    }
+
+    fn is_shown(&self, items: &[T], format: Format) -> bool {
+        let wide = format == Format::Wide;
+        match self.shown {
+            Shown::Always => true,
+            Shown::IfAny => wide || items.iter().any(|item| (self.cell)(item).content() != NOTHING),
+            Shown::Narrow => !wide,
+            Shown::Wide => wide,
+        }
+    }
 }
 
 /// Writes data: exactly these bytes.
@@ -58,11 +107,16 @@ pub(super) fn list<T: Listed>(items: &[T], format: Format, noun: &str) -> Result
     match format {
         Format::Json => json(&items),
         Format::Name => items.iter().try_for_each(|item| line(&item.name())),
-        Format::Table if items.is_empty() => {
+        Format::Table | Format::Wide if items.is_empty() => {
             note(&format!("No {noun}."));
             Ok(())
         }
-        Format::Table => line(&table(T::HEADER, items.iter().map(Listed::row))),
+        Format::Table | Format::Wide => {
+            let columns: Vec<_> = T::COLUMNS.iter().filter(|column| column.is_shown(items, format)).collect();
+            let header: Vec<_> = columns.iter().map(|column| column.title).collect();
+            let row = |item| columns.iter().map(|column| (column.cell)(item)).collect();
+            line(&table(&header, items.iter().map(row)))
+        }
     }
 }
 
@@ -70,7 +124,7 @@ pub(super) fn list<T: Listed>(items: &[T], format: Format, noun: &str) -> Result
 pub(super) fn one<T: Listed>(item: &T, format: Format) -> Result<(), Failure> {
     match format {
         Format::Json => json(item),
-        Format::Table | Format::Name => list(std::slice::from_ref(item), format, ""),
+        Format::Table | Format::Wide | Format::Name => list(std::slice::from_ref(item), format, ""),
     }
 }
 
@@ -90,7 +144,7 @@ pub(super) fn table(header: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> S
     table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
     table.add_rows(rows);
     for column in table.column_iter_mut() {
-        column.set_padding((0, 3));
+        column.set_padding((0, 2));
     }
     table.trim_fmt()
 }
@@ -102,9 +156,9 @@ pub(super) fn warn_unreadable(number: u64) {
     }
 }
 
-/// A text, or `-` where there is none.
+/// A text, or a dash where there is none.
 pub(super) fn or_dash(text: Option<&str>) -> Cell {
-    Cell::new(text.unwrap_or("-"))
+    Cell::new(text.unwrap_or(NOTHING))
 }
 
 /// A word in the colour of its meaning.
@@ -140,6 +194,6 @@ mod tests {
         let text = table(&["ID", "STATUS"], rows.into_iter());
         let plain = anstream::adapter::strip_str(&text).to_string();
         let lines: Vec<_> = plain.lines().collect();
-        assert_eq!(lines, ["ID   STATUS", "1    active", "23   -"]);
+        assert_eq!(lines, ["ID  STATUS", "1   active", "23  -"]);
     }
 }

@@ -50,6 +50,11 @@ impl PasswordArgs {
         } else {
             ask(prompt)?
         };
+        if text.ends_with(['\n', '\r']) {
+            output::warn("the password ends in a line end; is that a part of it?");
+        } else if text.starts_with(' ') || text.ends_with(' ') {
+            output::warn("the password begins or ends with a space; is that a part of it?");
+        }
         Password::new(&text).map_err(|rule| Failure::usage(format!("the password {rule}")))
     }
 }

@@ -4,7 +4,7 @@ use super::{
     clock::{ago, now},
     confirm::ConfirmArgs,
     failure::Failure,
-    output::{self, Format, Listed},
+    output::{self, Column, Format, Listed},
     session::Session,
 };
 use crate::{
@@ -32,6 +32,7 @@ pub(super) struct ProjectArgs {
 #[derive(Subcommand)]
 enum ProjectCommand {
     /// Create a project, if there is none of that name
+    #[command(after_help = "Example:\n  regcred project create acme/shop")]
     Create {
         /// Its name with its organization's, such as acme/shop
         #[arg(value_name = "ORG/PROJECT")]
@@ -41,6 +42,7 @@ enum ProjectCommand {
         output: Format,
     },
     /// List the projects of an organization that your token reaches
+    #[command(after_help = "Example:\n  regcred project list acme")]
     List {
         /// The organization
         org: ScopeName,
@@ -49,6 +51,7 @@ enum ProjectCommand {
         output: Format,
     },
     /// Show a project
+    #[command(after_help = "Example:\n  regcred project get acme/shop")]
     Get {
         /// Its name with its organization's, such as acme/shop
         #[arg(value_name = "ORG/PROJECT")]
@@ -59,7 +62,9 @@ enum ProjectCommand {
     },
     /// Delete a project with its credentials and tokens
     ///
-    /// Its key is destroyed too: what was encrypted under it can be read no more, not even from a backup of the database.
+    /// Its data key goes too, so nothing that was encrypted under it can be read from this database any more. A backup
+    /// that was made before still holds the key, wrapped by the master key.
+    #[command(after_help = "Example:\n  regcred project delete acme/shop --yes")]
     Delete {
         /// Its name with its organization's, such as acme/shop
         #[arg(value_name = "ORG/PROJECT")]
@@ -90,14 +95,14 @@ pub(super) async fn run(args: ProjectArgs) -> Result<(), Failure> {
             output::one(&found, output)
         }
         ProjectCommand::Delete { project, confirm } => {
-            confirm.possible()?;
             let scope = Scope::Project(project.clone());
-            if !confirm.is_said() {
+            let ask = async || {
                 let found = client.credential_list_all(&scope, None).await.map_err(session.explain(&scope))?;
                 let own = found.items.iter().filter(|item| !item.inherited).count();
                 let own = if own == 1 { "1 credential".to_owned() } else { format!("{own} credentials") };
-                confirm.ask(&format!("Delete project {project} with {own} for good?"))?;
-            }
+                Ok(format!("Delete project {project} with {own} for good?"))
+            };
+            confirm.ask_with(ask).await?;
             client.project_delete(&project).await.map_err(session.explain(&scope))?;
             output::note(&format!("Deleted project {project}."));
             Ok(())
@@ -106,13 +111,12 @@ pub(super) async fn run(args: ProjectArgs) -> Result<(), Failure> {
 }
 
 impl Listed for Project {
-    const HEADER: &'static [&'static str] = &["NAME", "CREATED"];
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::new("NAME", |item| Cell::new(Listed::name(item))),
+        Column::new("CREATED", |item| Cell::new(ago(item.created_at, now()))),
+    ];
 
     fn name(&self) -> String {
         format!("{}/{}", self.organization, self.name)
-    }
-
-    fn row(&self) -> Vec<Cell> {
-        vec![Cell::new(Listed::name(self)), Cell::new(ago(self.created_at, now()))]
     }
 }

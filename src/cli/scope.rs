@@ -1,16 +1,16 @@
 //! The flags that say where: in which project or organization, or in the whole deployment.
 
 use crate::domain::scope::{ProjectPath, Scope, ScopeName};
-use clap::Args;
+use clap::{Args, ValueHint};
 
 /// A project or an organization.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ScopeArgs {
     /// The project [env: REGCRED_PROJECT, or the context's]
-    #[arg(short, long, value_name = "ORG/PROJECT", conflicts_with = "org")]
+    #[arg(short, long, value_name = "ORG/PROJECT", conflicts_with = "org", value_hint = ValueHint::Other)]
     project: Option<ProjectPath>,
     /// The organization itself; its projects inherit what it has
-    #[arg(long, value_name = "ORG")]
+    #[arg(long, value_name = "ORG", value_hint = ValueHint::Other)]
     org: Option<ScopeName>,
 }
 
@@ -22,6 +22,15 @@ pub(super) struct WideScopeArgs {
     /// The whole deployment
     #[arg(long, conflicts_with_all = ["project", "org"])]
     deployment: bool,
+}
+
+/// A scope as the service names it, in the form that people type: `acme/shop` for `organizations/acme/projects/shop`.
+pub(super) fn short(scope: &str) -> String {
+    match scope.parse() {
+        Ok(Scope::Organization(name)) => name.to_string(),
+        Ok(Scope::Project(path)) => path.to_string(),
+        Ok(Scope::Deployment) | Err(_) => scope.to_owned(),
+    }
 }
 
 impl ScopeArgs {

@@ -1,9 +1,12 @@
 //! A command's connection to the service: the client, the scope that is meant, and what to advise when a call fails.
 
-use super::{exit::Exit, failure::Failure, scope::ScopeArgs};
+use super::{failure::Failure, scope::ScopeArgs};
 use crate::{
-    client::{Client, ClientError, Listener},
-    config::client::{ClientOptions, TokenOrigin},
+    client::{BaseUrl, Client, ClientError, Listener},
+    config::{
+        client::{ClientOptions, TokenOrigin},
+        is_operators,
+    },
     domain::scope::{ProjectPath, Scope},
     http::wire::Problem,
 };
@@ -14,17 +17,20 @@ pub(super) struct Session {
     pub(super) client: Client,
     token: TokenOrigin,
     project: Option<ProjectPath>,
+    url: BaseUrl,
+    internal_url: BaseUrl,
 }
 
 impl Session {
     /// Reads the settings. Opens no connection yet.
     pub(super) fn open(options: ClientOptions) -> Result<Self, Failure> {
         let settings = options.resolve()?;
-        let client = Client::new(settings.url, settings.internal_url, settings.token, settings.plain_http);
+        let (url, internal_url) = (settings.url, settings.internal_url);
+        let client = Client::new(url.clone(), internal_url.clone(), settings.token, settings.plain_http);
         let client = client.map_err(|error| {
             Failure::from(error).hint("https:// needs the system's root certificates; SSL_CERT_FILE names others")
         })?;
-        Ok(Self { client, token: settings.token_origin, project: settings.project })
+        Ok(Self { client, token: settings.token_origin, project: settings.project, url, internal_url })
     }
 
     /// The project or organization that is meant.
@@ -44,11 +50,53 @@ impl Session {
 
     /// Turns a failed call in that scope into what people are told.
     pub(super) fn explain(&self, scope: &Scope) -> impl Fn(ClientError) -> Failure {
-        move |error| match hint(&error, &self.token, scope) {
-            Some(hint) => Failure::from(error).hint(hint),
-            None => error.into(),
+        move |error| {
+            let hint = match &error {
+                ClientError::Problem(problem) if kind(problem) == "no-such-path" => {
+                    Some(format!("{} is regcred's internal listener; the public one belongs in --url", self.url))
+                }
+                error => hint(error, &self.token, scope),
+            };
+            self.told(error, hint)
         }
     }
+
+    /// The same for a call to the internal listener, about a project or about the master keys.
+    pub(super) fn explain_internal(&self, project: Option<&ProjectPath>) -> impl Fn(ClientError) -> Failure {
+        move |error| {
+            let hint = match &error {
+                ClientError::Problem(problem) if kind(problem) == "no-such-path" => Some(format!(
+                    "{} is regcred's public listener; the internal one belongs in --internal-url",
+                    self.internal_url
+                )),
+                ClientError::Problem(problem) if problem.status == 404 => Some(match project {
+                    Some(_) => "see what your token reaches with `regcred token whoami`".to_owned(),
+                    None => "see what there is with `regcred keys list`".to_owned(),
+                }),
+                error => hint(error, &self.token, &project.cloned().map_or(Scope::Deployment, Scope::Project)),
+            };
+            self.told(error, hint)
+        }
+    }
+
+    fn told(&self, error: ClientError, hint: Option<String>) -> Failure {
+        let nobody = matches!(self.token, TokenOrigin::Nearby(_) | TokenOrigin::Nowhere);
+        let failure = match error {
+            ClientError::Problem(problem) if problem.status == 401 && nobody => {
+                Failure::from(ClientError::Problem(problem)).message_is("no token was given")
+            }
+            error => error.into(),
+        };
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// The last part of a problem's type.
+fn kind(problem: &Problem) -> &str {
+    problem.kind.rsplit(':').next().unwrap_or_default()
 }
 
 /// What to do about a failed call.
@@ -83,6 +131,9 @@ fn refusal_hint(problem: &Problem, token: &TokenOrigin, scope: &Scope) -> Option
         401 => Some(match token {
             TokenOrigin::Nearby(path) => format!("export REGCRED_TOKEN_FILE={}", quoted(&path.to_string_lossy())),
             TokenOrigin::Nowhere => "give a token with REGCRED_TOKEN_FILE, REGCRED_TOKEN or --token-file".to_owned(),
+            TokenOrigin::File(path) if is_operators(path) => {
+                format!("if {token} is out of date, start the service once with `regcred serve --new-operator-token`")
+            }
             TokenOrigin::Variable | TokenOrigin::File(_) => {
                 format!("the token from {token} may have expired or been revoked; `regcred token create` makes another")
             }
@@ -91,13 +142,18 @@ fn refusal_hint(problem: &Problem, token: &TokenOrigin, scope: &Scope) -> Option
         404 => match scope {
             Scope::Deployment => None,
             Scope::Organization(name) => Some(format!(
-                "if it does not exist yet: `regcred org create {name}`; if it does, your token may not reach it"
+                "if it does not exist yet: `regcred org create {name}`; if it does, see what your token reaches \
+                 with `regcred token whoami`"
             )),
             Scope::Project(path) => Some(format!(
-                "if it does not exist yet: `regcred project create {path}`; if it does, your token may not reach it"
+                "if it does not exist yet: `regcred project create {path}`; if it does, see what your token \
+                 reaches with `regcred token whoami`"
             )),
         },
         412 => Some("somebody changed it meanwhile; read it again with `regcred get`".to_owned()),
+        409 if kind(problem) == "organization-not-empty" => {
+            scope.organization().map(|name| format!("see them with `regcred project list {name}`"))
+        }
         429 | 503 => Some("try again in a moment".to_owned()),
         _ => None,
     }
@@ -119,13 +175,6 @@ pub(super) fn called(scope: &Scope) -> String {
         Scope::Organization(name) => name.to_string(),
         Scope::Project(path) => path.to_string(),
     }
-}
-
-/// Advice for "not found" where only a listener that is the wrong one has nothing to find.
-pub(super) fn wrong_listener(failure: Failure) -> Failure {
-    failure.hint_if(Exit::NotFound, || {
-        "there are keys only at the internal listener; name it with --internal-url or REGCRED_INTERNAL_URL".to_owned()
-    })
 }
 
 /// A path as a shell takes it.

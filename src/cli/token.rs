@@ -4,8 +4,8 @@ use super::{
     clock::{now, span},
     exit::Exit,
     failure::Failure,
-    output::{self, Format, Listed},
-    scope::WideScopeArgs,
+    output::{self, Column, Format, Listed},
+    scope::{WideScopeArgs, short},
     session::{Session, called, flag},
 };
 use crate::{
@@ -14,6 +14,8 @@ use crate::{
     domain::{
         id::TokenId,
         permission::Role,
+        scope::Scope,
+        timestamp::Timestamp,
         token::{TokenName, TokenText},
     },
     http::wire::{Token, Whoami},
@@ -23,6 +25,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use comfy_table::{Cell, Color};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -60,6 +63,7 @@ enum TokenCommand {
     #[command(after_help = CREATE_EXAMPLES)]
     Create(Create),
     /// List tokens, without their texts
+    #[command(after_help = "Example:\n  regcred token list --project acme/shop")]
     List {
         #[command(flatten)]
         scope: WideScopeArgs,
@@ -68,6 +72,7 @@ enum TokenCommand {
         output: Format,
     },
     /// End a token at once
+    #[command(after_help = "Example:\n  regcred token revoke 0197a000-0000-7000-8000-000000000001 --project acme/shop")]
     Revoke {
         /// Its identifier
         id: TokenId,
@@ -75,6 +80,7 @@ enum TokenCommand {
         scope: WideScopeArgs,
     },
     /// Say whose token you present
+    #[command(after_help = "Example:\n  regcred token whoami --token-file argo.token")]
     Whoami {
         /// How to show it
         #[arg(short, long, value_enum, default_value = "table")]
@@ -98,6 +104,9 @@ struct Create {
     /// Write the text to a file (mode 0600) instead of standard output
     #[arg(long, value_name = "FILE")]
     output_file: Option<PathBuf>,
+    /// Overwrite that file if it is there
+    #[arg(long, requires = "output_file")]
+    force: bool,
 }
 
 pub(super) async fn run(args: TokenArgs) -> Result<(), Failure> {
@@ -120,16 +129,34 @@ pub(super) async fn run(args: TokenArgs) -> Result<(), Failure> {
             Ok(())
         }
         TokenCommand::Whoami { output } => {
-            let scope = crate::domain::scope::Scope::Deployment;
-            output::one(&session.client.whoami().await.map_err(session.explain(&scope))?, output)
+            let whoami = session.client.whoami().await.map_err(session.explain(&Scope::Deployment))?;
+            // Only who may make tokens may look one up; the others learn no expiry.
+            let expires_at = match whoami.scope.parse() {
+                Ok(scope) => session.client.token_get(&scope, TokenId::from_uuid(whoami.token_id)).await.ok(),
+                Err(_) => None,
+            };
+            output::one(&Caller { whoami, expires_at: expires_at.map(|token| token.expires_at) }, output)
         }
     }
 }
 
 async fn create_token(session: &Session, args: &Create) -> Result<(), Failure> {
     let scope = args.scope.scope(session)?;
+    // Before the token is made: one whose text lies nowhere would have to be revoked.
+    if let Some(path) = args.output_file.as_deref().filter(|path| !args.force && path.symlink_metadata().is_ok()) {
+        return Err(Failure::new(Exit::Conflict, format!("{} is there already, perhaps with a token", path.display()))
+            .hint("name another file, or overwrite it with --force"));
+    }
     let new = NewToken { name: &args.name, role: args.role, expires_in_days: args.expires_in_days };
-    let made = session.client.token_create(&scope, &new).await.map_err(session.explain(&scope))?;
+    let made = session.client.token_create(&scope, &new).await.map_err(|error| {
+        let failure = session.explain(&scope)(error);
+        if args.role == Role::Operator && scope != Scope::Deployment {
+            failure
+                .hint_if(Exit::NotPermitted, || "an operator is one of the whole deployment: --deployment".to_owned())
+        } else {
+            failure
+        }
+    })?;
     // The text first: whatever happens after it must not lose the only copy.
     hand_over(&made.token, args.output_file.as_deref()).map_err(|failure| {
         failure.hint_if(Exit::Failure, || {
@@ -160,28 +187,49 @@ fn hand_over(token: &TokenText, file: Option<&Path>) -> Result<(), Failure> {
     }
 }
 
+fn left(end: Timestamp) -> Cell {
+    let left = end.microseconds() - now().microseconds();
+    if left > 0 { Cell::new(span(left)) } else { output::coloured("expired", Color::Yellow) }
+}
+
 impl Listed for Token {
-    const HEADER: &'static [&'static str] = &["ID", "NAME", "ROLE", "SCOPE", "EXPIRES"];
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::new("ID", |token| Cell::new(token.id)),
+        Column::new("NAME", |token| Cell::new(&token.name)),
+        Column::new("ROLE", |token| Cell::new(token.role)),
+        Column::narrow("SCOPE", |token| Cell::new(short(&token.scope))),
+        Column::wide("SCOPE", |token| Cell::new(&token.scope)),
+        Column::narrow("EXPIRES", |token| left(token.expires_at)),
+        Column::wide("EXPIRES", |token| Cell::new(token.expires_at)),
+        Column::wide("CREATED", |token| Cell::new(token.created_at)),
+    ];
 
     fn name(&self) -> String {
         self.id.to_string()
     }
-
-    fn row(&self) -> Vec<Cell> {
-        let left = self.expires_at.microseconds() - now().microseconds();
-        let expires = if left > 0 { Cell::new(span(left)) } else { output::coloured("expired", Color::Yellow) };
-        vec![Cell::new(self.id), Cell::new(&self.name), Cell::new(self.role), Cell::new(&self.scope), expires]
-    }
 }
 
-impl Listed for Whoami {
-    const HEADER: &'static [&'static str] = &["TOKEN", "NAME", "ROLE", "SCOPE"];
+/// Whose token is presented.
+#[derive(Serialize)]
+struct Caller {
+    #[serde(flatten)]
+    whoami: Whoami,
+    /// Not a part of that answer of the API, which JSON is.
+    #[serde(skip)]
+    expires_at: Option<Timestamp>,
+}
+
+impl Listed for Caller {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::new("TOKEN", |caller| Cell::new(caller.whoami.token_id)),
+        Column::new("NAME", |caller| Cell::new(&caller.whoami.name)),
+        Column::new("ROLE", |caller| Cell::new(caller.whoami.role)),
+        Column::narrow("SCOPE", |caller| Cell::new(short(&caller.whoami.scope))),
+        Column::wide("SCOPE", |caller| Cell::new(&caller.whoami.scope)),
+        Column::if_any("EXPIRES", |caller| caller.expires_at.map_or_else(|| output::or_dash(None), left)),
+    ];
 
     fn name(&self) -> String {
-        self.token_id.to_string()
-    }
-
-    fn row(&self) -> Vec<Cell> {
-        vec![Cell::new(self.token_id), Cell::new(&self.name), Cell::new(self.role), Cell::new(&self.scope)]
+        self.whoami.token_id.to_string()
     }
 }

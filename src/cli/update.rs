@@ -2,7 +2,7 @@
 
 use super::{
     clock::{End, now},
-    credential::{CredentialName, kind_parser, list_hint, title},
+    credential::{CredentialName, IfMatch, explain_conflict, if_stale, kind_parser, list_hint, title},
     exit::Exit,
     failure::Failure,
     output::{self, Format},
@@ -20,7 +20,7 @@ use crate::{
         server::{ImagePrefix, RegistryServer},
     },
 };
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -40,7 +40,7 @@ so that nobody can send a stored password to a host of his own.";
 #[derive(Args)]
 pub(super) struct Update {
     /// The credential, by identifier or server
-    #[arg(value_name = "ID|SERVER")]
+    #[arg(value_name = "ID|SERVER", value_hint = ValueHint::Other)]
     credential: CredentialName,
     #[command(flatten)]
     scope: ScopeArgs,
@@ -48,9 +48,9 @@ pub(super) struct Update {
     password: PasswordArgs,
     #[command(flatten)]
     fields: Fields,
-    /// Change it only if it is still this version (see `regcred get -o etag`)
-    #[arg(long, value_name = "ETAG")]
-    if_match: Option<String>,
+    /// Change it only if its etag is still this one (`regcred get -o etag`; not the password version)
+    #[arg(long, value_name = "ETAG", value_hint = ValueHint::Other)]
+    if_match: Option<IfMatch>,
     /// What to print about it as it is then
     #[arg(short, long, value_enum, default_value = "name")]
     output: Format,
@@ -62,7 +62,7 @@ pub(super) struct Update {
 #[derive(Debug, Clone, Default, Args)]
 struct Fields {
     /// Another registry
-    #[arg(short, long, alias = "docker-server", value_name = "SERVER")]
+    #[arg(short, long, alias = "docker-server", value_name = "SERVER", value_hint = ValueHint::Other)]
     server: Option<RegistryServer>,
     /// Another user name
     #[arg(short, long, alias = "docker-username", value_name = "NAME")]
@@ -130,6 +130,9 @@ pub(super) async fn run(args: Update) -> Result<(), Failure> {
     let session = Session::open(args.connection)?;
     let scope = session.scope(&args.scope)?;
     let asked = args.fields.change(None)?;
+    if let Some(end) = args.fields.expires_at {
+        end.warn_if_past();
+    }
     let moved = asked.server.is_some() || !asked.username.is_keep();
     // To name nothing but the credential is to rotate its password.
     let password = if args.password.is_given() || ((asked.is_empty() || moved) && can_ask()) {
@@ -143,18 +146,23 @@ pub(super) async fn run(args: Update) -> Result<(), Failure> {
             .hint("rotate the password with --password-stdin or --password-file, or see `regcred update --help`"));
     }
     let id = args.credential.id(&session, &scope).await?;
-    let updated = session.client.credential_update(&scope, id, &change, args.if_match.as_deref()).await;
-    let updated = updated.map_err(|error| {
-        let failure = session.explain(&scope)(error).hint_if(Exit::NotFound, || list_hint(&scope));
-        if moved && password.is_none() {
-            failure.hint_if(Exit::Failure, || {
-                "another server or user name needs the password again: add --password-stdin or --password-file"
-                    .to_owned()
-            })
-        } else {
-            failure
+    let if_match = args.if_match.as_ref().map(IfMatch::as_str);
+    let updated = match session.client.credential_update(&scope, id, &change, if_match).await {
+        Ok(updated) => updated,
+        Err(error) => {
+            let explain = explain_conflict(&session, &scope, args.fields.server.as_ref());
+            let failure = explain(error).hint_if(Exit::NotFound, || list_hint(&scope));
+            let failure = if_stale(&session, &scope, id, failure).await;
+            return Err(if moved && password.is_none() {
+                failure.hint_if(Exit::Failure, || {
+                    "another server or user name needs the password again: add --password-stdin or --password-file"
+                        .to_owned()
+                })
+            } else {
+                failure
+            });
         }
-    })?;
+    };
     let rotated = if password.is_some() { ", with a new password" } else { "" };
     output::note(&format!("Updated {} in {}{rotated}.", title(&updated.value), called(&scope)));
     output::one(&updated.value, args.output)

@@ -67,7 +67,7 @@ fn added(cli: &Binary, server: &str) -> String {
 fn deployer(cli: &Binary, folder: &Path) -> PathBuf {
     let path = folder.join("deployer.token");
     let text = path.to_string_lossy();
-    done(cli, &["token", "create", "--name", "argo", "--role", "deployer", "--output-file", &text], b"");
+    done(cli, &["token", "create", "--name", "argo", "--role", "deployer", "--output-file", &text, "--force"], b"");
     path
 }
 

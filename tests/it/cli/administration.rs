@@ -23,7 +23,9 @@ async fn organizations_and_projects_are_created_shown_and_deleted() {
     assert_eq!(json(&cli, &["project", "get", "acme/shop", "-o", "json"])["organization"], "acme");
     assert_eq!(done(&cli, &["project", "list", "acme", "-o", "name"], b"").stdout, "acme/shop\nacme/web\n");
 
-    refused(&cli, &["org", "delete", "acme", "--yes"], b"", 5);
+    let full = refused(&cli, &["org", "delete", "acme", "--yes"], b"", 5);
+    assert!(full.stderr.starts_with("error: acme still has 2 projects\n"), "{full:?}");
+    assert!(full.stderr.contains("`regcred project list acme`"), "{full:?}");
     for project in ["acme/shop", "acme/web"] {
         refused(&cli, &["project", "delete", project], b"y\n", 2);
         let deleted = done(&cli, &["project", "delete", project, "--yes"], b"");
@@ -53,6 +55,14 @@ async fn a_token_is_shown_once_works_within_its_role_and_ends_at_once() {
     let caller = json(&viewer, &["token", "whoami", "-o", "json"]);
     assert_eq!((&caller["token_id"], &caller["role"]), (&Value::from(id.as_str()), &Value::from("viewer")));
     done(&viewer, &["list"], b"");
+    done(&viewer.clone().env("REGCRED_TOKEN", format!("{text}\n")), &["list"], b"");
+    let who = done(&cli, &["token", "whoami"], b"").stdout;
+    assert!(who.contains("EXPIRES"), "an operator may look its own token up: {who}");
+    let short = done(&cli, &["token", "list"], b"").stdout;
+    assert!(short.contains(" acme/shop ") && !short.contains("organizations/"), "{short}");
+    assert!(done(&cli, &["token", "list", "-o", "wide"], b"").stdout.contains("organizations/acme"));
+    let role = refused(&cli, &["token", "create", "--name", "x", "--role", "operator"], b"", 4);
+    assert!(role.stderr.contains("--deployment"), "{role:?}");
     let denied = refused(&viewer, &["add", "--server", "ghcr.io", "--password-stdin"], b"hunter2", 4);
     assert!(denied.stderr.contains("hint: see what your token is for"), "{denied:?}");
     refused(&viewer, &["list", "--project", "acme/other"], b"", 3);
@@ -65,6 +75,7 @@ async fn a_token_is_shown_once_works_within_its_role_and_ends_at_once() {
     assert!(!mistyped.stderr.contains("rgc_mistyped"), "{mistyped:?}");
     let nobody = server.cli().env("REGCRED_TOKEN_FILE", "").env("REGCRED_DATA_DIR", "/nonexistent");
     let asked = refused(&nobody, &["list", "-p", "acme/shop"], b"", 4);
+    assert!(asked.stderr.starts_with("error: no token was given\n"), "{asked:?}");
     assert!(asked.stderr.contains("hint: give a token with REGCRED_TOKEN_FILE"), "{asked:?}");
 }
 
@@ -80,6 +91,15 @@ async fn a_token_s_file_is_private_and_holds_the_only_copy() {
     let into = server.data().join("second.token");
     let arguments = ["token", "create", "--name", "x", "--role", "deployer", "--output-file", &into.to_string_lossy()];
     let made = done(&cli, &arguments, b"");
+    let kept = std::fs::read_to_string(&into).unwrap();
+    let again = refused(&cli, &arguments, b"", 5);
+    assert!(again.stderr.contains("--force"), "{again:?}");
+    assert_eq!(std::fs::read_to_string(&into).unwrap(), kept);
+    let named_x = || names(&json(&cli, &["token", "list", "-o", "json"])).iter().filter(|name| **name == "x").count();
+    assert_eq!(named_x(), 1, "no token was made");
+    done(&cli, &[&arguments[..], &["--force"]].concat(), b"");
+    assert_ne!(std::fs::read_to_string(&into).unwrap(), kept);
+    assert_eq!(named_x(), 2);
     assert_eq!(made.stdout, "");
     assert!(made.stderr.contains("export REGCRED_TOKEN_FILE="), "{made:?}");
     assert!(!made.stderr.contains("rgc_") && text.starts_with("rgc_"), "the text is in the file alone");
@@ -102,6 +122,10 @@ async fn the_audit_log_is_read_whole_from_its_end_and_by_pages() {
     assert_eq!(line(&cli, &["audit", "list", "--cursor", cursor, "-o", "name"], ""), whole[2]["id"].as_str().unwrap());
     let table = done(&cli, &["audit", "list", "--deployment"], b"").stdout;
     assert!(table.starts_with("TIME ") && table.contains("organization.create"), "{table}");
+    assert!(table.contains(" acme/shop ") && !table.contains("organizations/"), "{table}");
+    assert!(table.lines().all(|line| line == line.trim_end()), "nothing trails: {table:?}");
+    let wide = done(&cli, &["audit", "list", "--deployment", "-o", "wide"], b"").stdout;
+    assert!(wide.contains("ADDRESS") && wide.contains("organizations/acme/projects/shop"), "{wide}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +152,10 @@ async fn master_keys_are_rotated_from_the_command_line() {
     assert_eq!(super::handed_out(&cli, server.data())["ghcr.io"]["password"], "hunter2");
     refused(&cli, &["keys", "activate", "0197a000-0000-7000-8000-000000000001"], b"", 3);
     let elsewhere = refused(&cli, &["keys", "list", "--internal-url", &server.public], b"", 3);
-    assert!(elsewhere.stderr.contains("hint: there are keys only at the internal listener"), "{elsewhere:?}");
+    assert!(
+        elsewhere.stderr.contains("is regcred's public listener; the internal one belongs in --internal-url"),
+        "{elsewhere:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,6 +166,9 @@ async fn the_doctor_says_what_is_well_and_what_is_not() {
         assert!(well.stdout.contains(line), "{line}: {well:?}");
     }
     assert!(well.stdout.contains("operator of deployment"), "{well:?}");
+    assert!(well.stdout.contains("project acme/shop is there"), "{well:?}");
+    let elsewhere = cli.run(&["doctor", "--project", "acme/none"], b"");
+    assert!(elsewhere.stdout.contains("fail project acme/none: "), "{elsewhere:?}");
     assert_eq!(well.stderr, "");
 
     let bad_token = server.data().join("bad.token");

@@ -125,6 +125,7 @@ async fn a_second_login_for_one_server_is_a_conflict_that_names_the_first() {
     let id = added(&cli, "docker.io");
     let again = ["add", "--server", "https://index.docker.io/v1/", "--username", "x", "--password-stdin"];
     let refusal = refused(&cli, &again, b"hunter2", 5);
+    assert!(refusal.stderr.starts_with("error: acme/shop already has a login for docker.io\n"), "{refusal:?}");
     let hint = format!("hint: change that one with `regcred update {id} --project acme/shop`");
     assert!(refusal.stderr.contains(&hint), "{refusal:?}");
     assert_eq!(line(&cli, &["list", "-o", "name"], ""), id);
@@ -137,10 +138,11 @@ async fn a_stale_tag_stops_an_update_and_a_delete() {
     let seen = line(&cli, &["get", &id, "-o", "etag"], "");
     done(&cli, &["update", &id, "--disable", "--if-match", &seen], b"");
     let refusal = refused(&cli, &["update", &id, "--enable", "--if-match", &seen], b"", 5);
-    assert!(refusal.stderr.contains("hint: somebody changed it meanwhile"), "{refusal:?}");
-    refused(&cli, &["delete", &id, "--yes", "--if-match", &seen], b"", 5);
     let now = line(&cli, &["get", &id, "-o", "etag"], "");
-    done(&cli, &["delete", &id, "--yes", "--if-match", &now], b"");
+    assert!(refusal.stderr.contains(&format!("hint: its etag is {now} now: ")), "{refusal:?}");
+    assert_eq!(refusal.stderr.matches("hint").count(), 1);
+    refused(&cli, &["delete", &id, "--yes", "--if-match", &seen], b"", 5);
+    done(&cli, &["delete", &id, "--yes", "--if-match", now.trim_matches('"')], b"");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,6 +184,13 @@ async fn a_pull_secret_is_bytes_on_stdout_or_a_private_file_and_says_what_is_lef
 
     let other = done(&deployer, &["pull-secret", "--image", "gcr.io/x", "-i", "r.io/y"], b"");
     assert_eq!(other.stdout, r#"{"auths":{}}"#);
+    assert_eq!(other.stderr, "warning: no login of acme/shop fits gcr.io/x or r.io/y\n");
+    let foreign = refused(&deployer, &["pull-secret", "--project", "acme/none"], b"", 3);
+    assert!(foreign.stderr.contains("hint: see what your token reaches with"), "{foreign:?}");
+    let lost = refused(&cli, &["list", "--url", &server.internal], b"", 3);
+    assert!(lost.stderr.contains("is regcred's internal listener; the public one belongs in --url"), "{lost:?}");
+    let image = refused(&deployer, &["pull-secret", "--image", "Not an image"], b"", 1);
+    assert!(image.stderr.starts_with("error: --image "), "{image:?}");
     refused(&cli, &["pull-secret"], b"", 4);
     refused(&deployer, &["pull-secret", "--image", "Not an image"], b"", 1);
     refused(&deployer, &["pull-secret", "--internal-url", &server.public], b"", 3);

@@ -44,7 +44,14 @@ async fn a_password_on_the_command_line_works_and_warns() {
         assert!(output.stderr.starts_with(warning), "{output:?}");
         assert!(!output.stderr.contains("correct horse") && !output.stdout.contains("correct horse"), "{output:?}");
     }
+    for odd in ["correct horse\n\n", " correct horse", "correct horse \n"] {
+        let warned = done(&cli, &["update", "a.example", "--password-stdin"], odd.as_bytes()).stderr;
+        assert!(warned.starts_with("warning: the password ") && !warned.contains("correct"), "{odd:?}: {warned}");
+    }
+    let past = ["add", "--server", "past.example", "-u", "bot", "--expires-at", "2020-01-01", "--password-stdin"];
+    assert!(done(&cli, &past, b"hunter2").stderr.starts_with("warning: --expires-at is past"));
     let quiet = done(&cli, &["add", "--server", "c.example", "--password-stdin"], b"correct horse");
+    assert!(quiet.stderr.contains("no user name"), "{quiet:?}");
     assert!(!quiet.stderr.contains("warning"), "{quiet:?}");
     let output = done(&cli, &["update", "c.example", "--password", "battery"], b"");
     assert!(output.stderr.starts_with(warning), "{output:?}");
@@ -90,6 +97,9 @@ async fn no_message_repeats_a_password_wherever_it_was_typed() {
         (&cli, &["add", "--server", "ghcr.io", "--pasword=correcthorse"], 2),
         (&cli, &["add", "--url", "https://bot:correcthorse@regcred.example", "--server", "ghcr.io"], 2),
         (&cli, &["update", "bot:correcthorse@ghcr.io"], 2),
+        (&cli, &["update", "ghcr.io", "--image-prefix", "bot:correcthorse@ghcr.io/acme"], 2),
+        (&cli, &["list", "--server=https://bot:correcthorse@ghcr.io"], 2),
+        (&cli, &["token", "revoke", "correcthorse"], 2),
         (&cli, &["add", "-p", "acme/none", "--server", "ghcr.io", "--password", "correcthorse"], 3),
         (&cli, &["add", "--kind", "gitlab", "--server", "ghcr.io", "--password", "correcthorse"], 1),
         (&cli, &["update", "ghcr.io", "--password", "correcthorse"], 3),

@@ -28,6 +28,22 @@ async fn a_password_is_asked_for_and_not_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_name_that_was_not_given_is_asked_for_and_may_be_none() {
+    let (_server, cli) = shop().await;
+    for (server, typed, username) in [("a.example", "robot", Some("robot")), ("b.example", "", None)] {
+        let mut terminal = Terminal::start(&cli, &["add", "--server", server]);
+        terminal.wait_for("Username (empty for none): ");
+        terminal.type_line(typed);
+        terminal.wait_for("Password ");
+        terminal.wait_for_echo_off();
+        terminal.type_line("hunter2");
+        let (code, screen) = terminal.end();
+        assert_eq!(code, 0, "{screen}");
+        assert_eq!(json(&cli, &["get", server, "-o", "json"])["username"].as_str(), username);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_is_asked_about_and_only_yes_is_yes() {
     let (_server, cli) = shop().await;
     let id = added(&cli, "ghcr.io");
