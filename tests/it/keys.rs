@@ -182,7 +182,7 @@ async fn a_master_key_is_given_up_only_when_nothing_needs_it() {
     assert!(refusal(operator.key_retire(first).await).contains("still wrapped"));
     assert!(operator.key_rewrap().await.unwrap().rewrapped > 0);
     operator.key_retire(first).await.expect("nothing needs it now");
-    assert!(refusal(operator.key_retire(first).await).contains("retired already"));
+    operator.key_retire(first).await.expect("a retirement can be repeated, should the file not have been written");
     assert!(refusal(operator.key_activate(first).await).contains("retired"));
     assert!(refusal(operator.key_retire(second).await).contains("active"));
     assert_eq!(operator.key_rewrap().await.unwrap().rewrapped, 0);
