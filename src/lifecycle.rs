@@ -3,7 +3,10 @@
 //! Here, and nowhere else, the system's clock and randomness are made into things that are handed in.
 
 use crate::{
-    config::server::{KeyringSource, ServerSettings},
+    config::{
+        private_file,
+        server::{KeyringSource, ServerSettings},
+    },
     domain::{
         source::{Clock, Random},
         timestamp::Timestamp,
@@ -15,10 +18,9 @@ use crate::{
     telemetry::{self, TelemetryError},
 };
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    net::SocketAddr,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -30,6 +32,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{sleep, timeout},
 };
+use zeroize::Zeroizing;
 
 /// How long a stopping process goes on taking requests, each with `Connection: close`, while balancers take note.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -133,6 +136,9 @@ pub async fn serve(
     {
         return Err(ServeError::NoKeyring(path.clone()));
     }
+    // Before anything is made: a start that finds its port taken leaves nothing behind.
+    let (public_socket, public) = listen(settings.public_listen)?;
+    let (internal_socket, internal) = listen(settings.internal_listen)?;
     let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom));
 
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.data_dir).map_err(ServeError::DataDir)?;
@@ -158,11 +164,9 @@ pub async fn serve(
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
     };
-    let bind = |listener, address| {
-        http::bind(shared(listener), address).map_err(|source| ServeError::Listen { address, source })
-    };
-    let (public_server, public_stopper, public) = bind(Listener::Public, settings.public_listen)?;
-    let (internal_server, internal_stopper, internal) = bind(Listener::Internal, settings.internal_listen)?;
+    let serve = |listener, socket| http::serve(shared(listener), socket).map_err(ServeError::Server);
+    let (public_server, public_stopper) = serve(Listener::Public, public_socket)?;
+    let (internal_server, internal_stopper) = serve(Listener::Internal, internal_socket)?;
     let servers = tokio::spawn(async move { tokio::try_join!(public_server, internal_server).map(|_| ()) });
     tracing::info!(%public, %internal, version = env!("CARGO_PKG_VERSION"), "ready");
     on_ready(&Ready { public, internal, data_dir: settings.data_dir, new_operator_token, new_keyring });
@@ -179,6 +183,11 @@ pub async fn serve(
     store.close().await;
     tracing::info!("stopped");
     outcome
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let bound = TcpListener::bind(address).and_then(|socket| Ok((socket.local_addr()?, socket)));
+    bound.map(|(bound, socket)| (socket, bound)).map_err(|source| ServeError::Listen { address, source })
 }
 
 /// Waits for the end, in order or not.
@@ -213,7 +222,7 @@ async fn stop_on_signal(
     }
 }
 
-fn key_sources(keyring: KeyringSource, passphrase: Option<zeroize::Zeroizing<String>>) -> KeySources {
+fn key_sources(keyring: KeyringSource, passphrase: Option<Zeroizing<String>>) -> KeySources {
     match keyring {
         KeyringSource::File { path, .. } => KeySources { file: Some(path), text: None, passphrase },
         KeyringSource::Text(text) => KeySources { file: None, text: Some(text), passphrase },
@@ -233,18 +242,8 @@ fn announce(keyring: Option<&Path>, token: Option<&Path>) {
 
 /// Writes the operator's token where only its owner reads it, in one step.
 fn write_token(path: &Path, token: &TokenText) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
-    file.write_all(token.expose().as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&new, path)
+    let line = Zeroizing::new(format!("{}\n", token.expose()));
+    private_file::write(path, line.as_bytes()).map_err(io::Error::other)
 }
 
 /// The signals that end the process.

@@ -59,7 +59,8 @@ pub struct Credential {
     pub username: Option<Username>,
     /// The e-mail address, if one was given.
     pub email: Option<Email>,
-    /// Narrows the images that this login is offered for.
+    /// Narrows the images that this login is offered for, where images are named; a whole project's pull secret has it in
+    /// any case.
     pub image_prefix: Option<ImagePrefix>,
     /// From then on it is handed out no more.
     pub expires_at: Option<Timestamp>,

@@ -14,8 +14,22 @@ use crate::{
 };
 use actix_web::{
     HttpResponse,
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
 };
+
+/// Where a new thing of a scope is.
+pub(super) fn location(scope: &Scope, collection: &str, id: &impl ToString) -> (HeaderName, HeaderValue) {
+    let scope = match scope {
+        Scope::Deployment => String::new(),
+        Scope::Organization(_) | Scope::Project(_) => format!("/{scope}"),
+    };
+    let path = format!("/v1{scope}/{collection}/{}", id.to_string());
+    let value = HeaderValue::from_str(&path).expect("names and identifiers are ASCII without control characters");
+    (header::LOCATION, value)
+}
 
 /// A credential as it is seen from a scope, with its tag.
 pub(super) fn credential(status: StatusCode, credential: &Credential, seen_from: &Scope) -> HttpResponse {

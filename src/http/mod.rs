@@ -20,4 +20,4 @@ mod watch;
 pub mod wire;
 
 pub use openapi::{internal as internal_openapi, public as public_openapi};
-pub use server::{Listener, Shared, Stopper, bind};
+pub use server::{Listener, Shared, Stopper, serve};

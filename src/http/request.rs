@@ -19,7 +19,15 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use std::{error::Error as _, sync::atomic::Ordering, time::Instant};
+use std::{
+    error::Error as _,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::atomic::Ordering,
+    task::Poll,
+    time::Instant,
+};
 use tracing::Instrument as _;
 
 /// The page at `/docs/` needs no network, and gets none.
@@ -50,7 +58,11 @@ pub(super) async fn carry(
     let span = tracing::info_span!("request", request_id = %id, listener = shared.listener.name());
 
     // The request must not be cloned before it is routed: actix-web wants it for itself to write down what matched.
-    let mut response = match next.call(request).instrument(span.clone()).await {
+    let answered = guarded(next.call(request).instrument(span.clone())).await.unwrap_or_else(|Panicked| {
+        // The panic itself has been reported by the runtime, with its place.
+        Err(Problem::new(Kind::Internal, "the service's log says more at the time of this request").into())
+    });
+    let mut response = match answered {
         Ok(response) => rendered(response.map_into_boxed_body(), id),
         Err(error) => {
             let status = error.as_response_error().status_code();
@@ -94,6 +106,19 @@ fn method_name(method: &Method) -> &'static str {
         Method::TRACE => "TRACE",
         _ => "other",
     }
+}
+
+/// Something panicked.
+struct Panicked;
+
+/// Keeps a panic from taking the worker with it, and all other requests that it serves.
+async fn guarded<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(Err(Panicked)), |poll| poll.map(Ok))
+    })
+    .await
 }
 
 /// A refusal as a problem document; anything else as it is.
@@ -177,4 +202,15 @@ fn causes(error: &Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_its_own_request_only() {
+        assert!(guarded(async { panic!("as if something had been overlooked") }).await.is_err());
+        assert_eq!(guarded(async { 1 }).await.ok(), Some(1));
+    }
 }

@@ -14,7 +14,7 @@ use actix_web::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -77,13 +77,11 @@ impl Stopper {
     }
 }
 
-/// Binds a listener. The server runs once it is awaited.
+/// Serves a listener on a socket that is bound already. The server runs once it is awaited.
 ///
 /// # Errors
-/// The address cannot be had.
-pub fn bind(shared: Shared, address: SocketAddr) -> io::Result<(Server, Stopper, SocketAddr)> {
-    let socket = TcpListener::bind(address)?;
-    let bound = socket.local_addr()?;
+/// The socket cannot be used.
+pub fn serve(shared: Shared, socket: TcpListener) -> io::Result<(Server, Stopper)> {
     let server = HttpServer::new(move || {
         let document = match shared.listener {
             Listener::Public => openapi::public(),
@@ -108,7 +106,7 @@ pub fn bind(shared: Shared, address: SocketAddr) -> io::Result<(Server, Stopper,
     .listen(socket)?
     .run();
     let stopper = Stopper(server.handle());
-    Ok((server, stopper, bound))
+    Ok((server, stopper))
 }
 
 /// The page asks nobody but its own listener. Unless told otherwise, it has the document judged by validator.swagger.io.

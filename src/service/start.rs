@@ -138,8 +138,9 @@ impl Service {
         Ok(Started { service, audit: writer, new_keyring, new_operator_token })
     }
 
-    /// Makes an operator's token if one is wanted. The file comes first: a token in a file that the database does not know
-    /// is replaced at the next start, but one that only the database knows would lock everybody out.
+    /// Makes an operator's token if one is wanted. The file comes first: one that only the database knows would be good for
+    /// nobody, and keep the next start from making another. One that only the file knows is replaced by starting again, in
+    /// the same way as this time.
     async fn operator_token_renew(
         &self,
         when: OperatorToken,

@@ -4,10 +4,7 @@ use crate::{
     domain::server::RegistryServer,
     http::{answer, call::Call, problem::Problem, wire},
 };
-use actix_web::{
-    HttpResponse,
-    http::{StatusCode, header},
-};
+use actix_web::{HttpResponse, http::StatusCode};
 
 /// Adds a credential.
 #[utoipa::path(post, path = "/v1/{scope}/credentials", operation_id = "credential_create", tag = "credentials",
@@ -23,10 +20,8 @@ pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Prob
     let credential =
         call.run(|service, caller| async move { service.credential_create(&caller, &scope, new.into()).await }).await?;
     let mut response = answer::credential(StatusCode::CREATED, &credential, &place);
-    let location = format!("/v1/{place}/credentials/{}", credential.id);
-    if let Ok(location) = header::HeaderValue::from_str(&location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
+    let (name, location) = answer::location(&place, "credentials", &credential.id);
+    response.headers_mut().insert(name, location);
     Ok(response)
 }
 

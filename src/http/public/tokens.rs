@@ -9,13 +9,15 @@ use actix_web::HttpResponse;
 /// Makes a token. Its text is in this answer and can never be shown again.
 #[utoipa::path(post, path = "/v1/{scope}/tokens", operation_id = "token_create", tag = "tokens",
     request_body = wire::TokenCreate,
-    responses((status = 201, description = "The token, with its text.", body = wire::TokenCreated)))]
+    responses((status = 201, description = "The token, with its text.", body = wire::TokenCreated,
+        headers(("location" = String, description = "Where it is.")))))]
 pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Problem> {
     let scope = call.scope()?;
     let new: wire::TokenCreate = call.json().await?;
     let (token, text) =
         call.run(|service, caller| async move { service.token_create(&caller, &scope, new.into()).await }).await?;
-    Ok(HttpResponse::Created().json(answer::token_created(&token, text)))
+    let location = answer::location(&token.scope, "tokens", &token.id);
+    Ok(HttpResponse::Created().insert_header(location).json(answer::token_created(&token, text)))
 }
 
 /// Lists the tokens that belong to exactly this scope, oldest first.

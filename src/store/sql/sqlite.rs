@@ -11,7 +11,7 @@ use sqlx::{
 };
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -62,7 +62,8 @@ pub(super) async fn open(file: &Path) -> Result<Parts, OpenError> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fault)?;
     }
     // SQLite gives its write-ahead log the permissions of the database, so these are right before it first sees it.
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file).map_err(fault)?;
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file).map_err(fault)?;
+    close_to_others(&opened).map_err(fault)?;
     let file = file.canonicalize().map_err(fault)?;
     let lock = lock(&file)?;
     check_origin(&file).await?;
@@ -88,6 +89,17 @@ pub(super) async fn open(file: &Path) -> Result<Parts, OpenError> {
         options,
         lock,
     })
+}
+
+/// A database that was put back from a backup may have come with other permissions.
+fn close_to_others(database: &File) -> std::io::Result<()> {
+    let mut permissions = database.metadata()?.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    tracing::warn!("the database was open to others, and is not any more");
+    permissions.set_mode(0o600);
+    database.set_permissions(permissions)
 }
 
 /// A file that something else made must not get our tables, nor our settings, which change its first page. This only
