@@ -18,6 +18,7 @@ use std::{
 /// Up to 3.51.2 two connections that write and checkpoint at once can corrupt a WAL database.
 const OLDEST_SOUND_VERSION: [u32; 3] = [3, 51, 3];
 const READERS: u32 = 4;
+const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// The primary result codes (<https://www.sqlite.org/rescode.html>) that say "not now": `SQLITE_BUSY`, `LOCKED`,
 /// `NOMEM`, `READONLY`, `INTERRUPT`, `IOERR`, `FULL`, `CANTOPEN`.
@@ -94,7 +95,7 @@ pub(super) async fn open(file: &Path) -> Result<Parts, OpenError> {
 /// A database that was put back from a backup may have come with other permissions.
 fn close_to_others(database: &File) -> std::io::Result<()> {
     let mut permissions = database.metadata()?.permissions();
-    if permissions.mode() & 0o077 == 0 {
+    if permissions.mode() & GROUP_AND_OTHERS == 0 {
         return Ok(());
     }
     tracing::warn!("the database was open to others, and is not any more");
