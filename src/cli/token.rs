@@ -25,7 +25,6 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use comfy_table::{Cell, Color};
-use serde::Serialize;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -130,12 +129,7 @@ pub(super) async fn run(args: TokenArgs) -> Result<(), Failure> {
         }
         TokenCommand::Whoami { output } => {
             let whoami = session.client.whoami().await.map_err(session.explain(&Scope::Deployment))?;
-            // Only who may make tokens may look one up; the others learn no expiry.
-            let expires_at = match whoami.scope.parse() {
-                Ok(scope) => session.client.token_get(&scope, TokenId::from_uuid(whoami.token_id)).await.ok(),
-                Err(_) => None,
-            };
-            output::one(&Caller { whoami, expires_at: expires_at.map(|token| token.expires_at) }, output)
+            output::one(&whoami, output)
         }
     }
 }
@@ -209,27 +203,18 @@ impl Listed for Token {
     }
 }
 
-/// Whose token is presented.
-#[derive(Serialize)]
-struct Caller {
-    #[serde(flatten)]
-    whoami: Whoami,
-    /// Not a part of that answer of the API, which JSON is.
-    #[serde(skip)]
-    expires_at: Option<Timestamp>,
-}
-
-impl Listed for Caller {
+impl Listed for Whoami {
     const COLUMNS: &'static [Column<Self>] = &[
-        Column::new("TOKEN", |caller| Cell::new(caller.whoami.token_id)),
-        Column::new("NAME", |caller| Cell::new(&caller.whoami.name)),
-        Column::new("ROLE", |caller| Cell::new(caller.whoami.role)),
-        Column::narrow("SCOPE", |caller| Cell::new(short(&caller.whoami.scope))),
-        Column::wide("SCOPE", |caller| Cell::new(&caller.whoami.scope)),
-        Column::if_any("EXPIRES", |caller| caller.expires_at.map_or_else(|| output::or_dash(None), left)),
+        Column::new("TOKEN", |caller| Cell::new(caller.token_id)),
+        Column::new("NAME", |caller| Cell::new(&caller.name)),
+        Column::new("ROLE", |caller| Cell::new(caller.role)),
+        Column::narrow("SCOPE", |caller| Cell::new(short(&caller.scope))),
+        Column::wide("SCOPE", |caller| Cell::new(&caller.scope)),
+        Column::narrow("EXPIRES", |caller| left(caller.expires_at)),
+        Column::wide("EXPIRES", |caller| Cell::new(caller.expires_at)),
     ];
 
     fn name(&self) -> String {
-        self.whoami.token_id.to_string()
+        self.token_id.to_string()
     }
 }

@@ -242,6 +242,8 @@ pub struct Caller {
     pub token_id: TokenId,
     /// His token's name.
     pub token_name: super::token::TokenName,
+    /// Until when his token is good.
+    pub expires_at: super::timestamp::Timestamp,
     /// What his token is for.
     pub role: Role,
     /// The scope of his token, by name.

@@ -111,6 +111,7 @@ pub(super) fn whoami(caller: &Caller) -> wire::Whoami {
         name: caller.token_name.to_string(),
         role: caller.role,
         scope: caller.scope.to_string(),
+        expires_at: caller.expires_at,
     }
 }
 

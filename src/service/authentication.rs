@@ -39,6 +39,7 @@ impl Service {
             request,
             token_id: token.id,
             token_name: token.name,
+            expires_at: token.expires_at,
             role: token.role,
             scope: token.scope,
             scope_id: found.scope_id,

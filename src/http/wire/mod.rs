@@ -208,6 +208,9 @@ pub struct Whoami {
     pub role: Role,
     /// Where it is good.
     pub scope: String,
+    /// Until when it is good.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
 }
 
 /// A master key: its name and state, never the key.
