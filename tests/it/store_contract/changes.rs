@@ -124,6 +124,13 @@ pub async fn deleting_a_scope_takes_everything_in_it_but_its_events(bench: Bench
     assert_eq!(events.last().unwrap().as_ref().unwrap().event.operation, Action::ProjectDelete);
     drop(queries);
     assert_eq!(bench.credentials(&other, None, 500).await, [inherited.id, others.id], "its siblings stay");
+
+    // Nothing was only out of sight: it would be seen again where the scope is.
+    let mut tx = bench.begin().await;
+    assert!(tx.scope_insert(&shop).await.unwrap());
+    assert!(tx.data_key_find(Some(shop.id)).await.unwrap().is_none());
+    assert!(tx.credential_find_id(shop.id, &login.server).await.unwrap().is_none());
+    assert!(tx.token_list(Some(shop.id), None, 500.try_into().unwrap()).await.unwrap().is_empty());
 }
 
 pub async fn an_organization_with_projects_cannot_be_deleted(bench: Bench) {

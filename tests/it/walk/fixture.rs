@@ -270,7 +270,10 @@ impl World {
             let page = self.event_page(path, bearer, limit, cursor.as_deref()).await;
             events.extend(page["items"].as_array().expect("a page has items").iter().cloned());
             match page["next_cursor"].as_str() {
-                Some(next) => cursor = Some(next.to_owned()),
+                Some(next) => {
+                    assert_ne!(cursor.as_deref(), Some(next), "the listing goes on");
+                    cursor = Some(next.to_owned());
+                }
                 None => return events,
             }
         }
