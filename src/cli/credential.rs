@@ -156,7 +156,7 @@ impl Listed for Credential {
         Column::new("ID", |item| Cell::new(item.id)),
         Column::new("SERVER", |item| Cell::new(&item.server)),
         Column::new("USERNAME", |item| output::or_dash(item.username.as_deref())),
-        Column::if_any("EMAIL", |item| output::or_dash(item.email.as_deref())),
+        Column::new("EMAIL", |item| output::or_dash(item.email.as_deref())),
         Column::wide("KIND", |item| Cell::new(&item.kind)),
         Column::new("STATUS", |item| {
             let status = status(item, now());

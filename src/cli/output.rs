@@ -44,7 +44,6 @@ pub(super) struct Column<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shown {
     Always,
-    IfAny,
     Narrow,
     Wide,
 }
@@ -53,11 +52,6 @@ impl<T> Column<T> {
     /// A column of every table.
     pub(super) const fn new(title: &'static str, cell: fn(&T) -> Cell) -> Self {
         Self { title, shown: Shown::Always, cell }
-    }
-
-    /// A column that is left out of a narrow table where no row has anything to say in it.
-    pub(super) const fn if_any(title: &'static str, cell: fn(&T) -> Cell) -> Self {
-        Self { shown: Shown::IfAny, ..Self::new(title, cell) }
     }
 
     /// A column of narrow tables only, which has a wide one in its place.
@@ -70,11 +64,10 @@ impl<T> Column<T> {
         Self { shown: Shown::Wide, ..Self::new(title, cell) }
     }
 
-    fn is_shown(&self, items: &[T], format: Format) -> bool {
+    fn is_shown(&self, format: Format) -> bool {
         let wide = format == Format::Wide;
         match self.shown {
             Shown::Always => true,
-            Shown::IfAny => wide || items.iter().any(|item| (self.cell)(item).content() != NOTHING),
             Shown::Narrow => !wide,
             Shown::Wide => wide,
         }
@@ -112,7 +105,7 @@ pub(super) fn list<T: Listed>(items: &[T], format: Format, noun: &str) -> Result
             Ok(())
         }
         Format::Table | Format::Wide => {
-            let columns: Vec<_> = T::COLUMNS.iter().filter(|column| column.is_shown(items, format)).collect();
+            let columns: Vec<_> = T::COLUMNS.iter().filter(|column| column.is_shown(format)).collect();
             let header: Vec<_> = columns.iter().map(|column| column.title).collect();
             let row = |item| columns.iter().map(|column| (column.cell)(item)).collect();
             line(&table(&header, items.iter().map(row)))
