@@ -47,7 +47,7 @@ impl Service {
         let kind = new.check()?;
         let mut tx = self.begin(&permit).await?;
         let place = self.place(&mut *tx, &permit).await?;
-        let data_key = self.data_key(&mut *tx, &place).await?;
+        let data_key = self.data_key(&mut *tx, place.id).await?;
         let now = self.clock.now();
         let NewCredential { server, username, email, image_prefix, expires_at, enabled, password, kind: _ } = new;
         let credential = Credential {
@@ -146,7 +146,7 @@ impl Service {
         let password = match &patch.password {
             None => None,
             Some(password) => {
-                let data_key = self.data_key(&mut *tx, &place).await?;
+                let data_key = self.data_key(&mut *tx, place.id).await?;
                 let username = new.username.as_ref().map(Username::as_str);
                 let fingerprint = data_key.fingerprint(password, new.server.as_str(), username);
                 Some((data_key.seal(password, &self.password_binding(place.id, &new), &*self.random), fingerprint))

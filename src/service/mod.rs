@@ -30,7 +30,7 @@ use crate::{
     },
     domain::{
         audit::{AuditEvent, Outcome},
-        id::{DataKeyId, DeploymentId},
+        id::{DataKeyId, DeploymentId, ScopeId},
         page::{Page, PageRequest},
         permission::{Action, Caller, Denial, Permit},
         scope::{Scope, ScopeRecord},
@@ -171,9 +171,9 @@ impl Service {
     }
 
     /// The data key of a scope.
-    async fn data_key(&self, queries: &mut dyn Queries, place: &ScopeRecord) -> Result<DataKey, Error> {
-        let record = queries.data_key_find(Some(place.id)).await?;
-        let record = record.ok_or_else(|| Corrupt::sealed("data_keys", "scope_id", &place.id))?;
+    async fn data_key(&self, queries: &mut dyn Queries, scope: ScopeId) -> Result<DataKey, Error> {
+        let record = queries.data_key_find(Some(scope)).await?;
+        let record = record.ok_or_else(|| Corrupt::sealed("data_keys", "scope_id", &scope))?;
         self.data_key_open(&record).await
     }
 }

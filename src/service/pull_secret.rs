@@ -4,7 +4,7 @@
 
 use super::{Error, Service, report};
 use crate::{
-    crypto::data_key::DataKey,
+    crypto::{data_key::DataKey, keyring::KeyError},
     domain::{
         credential::{Availability, Credential},
         docker_config::{self, Entry, Login},
@@ -150,7 +150,11 @@ impl Service {
         let password = password.as_ref().map_err(Corrupt::clone)?;
         let data_key = match keys.entry(password.data_key.id) {
             hash_map::Entry::Occupied(opened) => opened.into_mut(),
-            hash_map::Entry::Vacant(place) => place.insert(self.data_key_open(&password.data_key).await?),
+            hash_map::Entry::Vacant(place) => place.insert(match self.data_key_open(&password.data_key).await {
+                // Since the row was read, the data key may have been wrapped anew, and its old master key given up.
+                Err(Error::Key(KeyError::Unknown(_))) => self.data_key(&mut *self.store.read().await?, *scope).await?,
+                opened => opened?,
+            }),
         };
         let opened = data_key.open(&password.sealed, &self.password_binding(*scope, credential));
         opened.map_err(|fault| Error::unopened("credentials", "sealed", &credential.id, &fault))

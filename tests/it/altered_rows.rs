@@ -159,19 +159,22 @@ async fn an_altered_credential_is_named_in_the_log_and_nothing_else_suffers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sealed_password_opens_nowhere_but_in_its_own_row() {
-    const SWAP: &str = "update credentials set sealed = (select sealed from swap where swap.id <> credentials.id) \
-                        where id in (select id from swap)";
+    const SWAP: &str = "update credentials set sealed = (select sealed from swap where swap.goes_to = credentials.id) \
+                        where id in (select goes_to from swap)";
     let mut server = Server::start().await;
     let (one, two) = (Place::new(&server, "one").await, Place::new(&server, "two").await);
-    let moved = Place::new(&server, "moved").await;
+    let (inside, moved) = (Place::new(&server, "inside").await, Place::new(&server, "moved").await);
     server.stop();
     let mut database = database(&server).await;
-    database.execute("create temporary table swap as select id, sealed from credentials limit 0").await.unwrap();
-    for place in [&one, &two] {
-        let keep = sqlx::query("insert into swap select id, sealed from credentials where id = $1");
-        database.execute(keep.bind(place.altered.id)).await.unwrap();
+    database.execute("create temporary table swap (goes_to blob, sealed blob)").await.expect("it is made");
+    // Between two projects, and between two rows under one data key.
+    for (one, two) in [(&one.altered, &two.altered), (&inside.altered, &inside.neighbour)] {
+        for (from, to) in [(one, two), (two, one)] {
+            let keep = sqlx::query("insert into swap select $2, sealed from credentials where id = $1");
+            database.execute(keep.bind(from.id).bind(to.id)).await.expect("it is kept");
+        }
     }
-    assert_eq!(database.execute(SWAP).await.unwrap().rows_affected(), 2);
+    assert_eq!(database.execute(SWAP).await.expect("they are swapped").rows_affected(), 4);
     // The whole row goes to another project, where nothing is in its way.
     alter(&mut database, "delete from credentials where id = $1", moved.neighbour.id).await;
     let to_another =
@@ -192,6 +195,9 @@ async fn a_sealed_password_opens_nowhere_but_in_its_own_row() {
         let image = format!("?image={}/shop:1", row.server);
         refused(&server, &place.fetch(&server, &image, ""), &row.id.to_string());
     }
+    let answer = inside.fetch(&server, "", "");
+    assert_eq!((answer.status, answer.body.as_slice()), (200, br#"{"auths":{}}"#.as_slice()), "{answer:?}");
+    refused(&server, &inside.fetch(&server, "?image=quay.io/shop:1", ""), &inside.neighbour.id.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! The process dies as in a power cut, again and again, while it is written to and read from.
 
 use crate::support::{
-    Server,
+    Server, StopOnDrop,
     raw::{self, Answer, Connection},
     scope,
 };
@@ -216,9 +216,10 @@ async fn fifty_kills_lose_no_acknowledged_write_and_leave_no_fetched_secret_with
             let writing: Vec<_> =
                 writers.iter_mut().map(|writer| threads.spawn(|| writer.run(&public, &stop))).collect();
             let reading: Vec<_> = (0..READERS).map(|_| threads.spawn(|| read(&internal, &text, &stop))).collect();
+            let over = StopOnDrop(&stop);
             thread::sleep(Duration::from_millis(150 + (round as u64 * 37) % 150));
             server.kill();
-            stop.store(true, Ordering::Relaxed);
+            drop(over);
             acknowledged += writing.into_iter().map(|thread| thread.join().expect("a writer ends")).sum::<usize>();
             let before = fetched.len();
             fetched.extend(reading.into_iter().flat_map(|thread| thread.join().expect("a reader ends")));

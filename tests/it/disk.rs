@@ -1,7 +1,7 @@
 //! Disks that take nothing more: what cannot be recorded is not done, and what can be read is still read.
 
 use crate::support::{
-    Binary, Server,
+    Binary, Server, StopOnDrop,
     raw::{self, Answer},
     scope,
 };
@@ -263,6 +263,7 @@ async fn a_disk_that_fills_up_and_empties_under_load_leaves_nothing_half_done() 
                 }
             });
         }
+        let over = StopOnDrop(&stop);
         for _ in 0..5 {
             thread::sleep(Duration::from_millis(300));
             disk.fill();
@@ -270,7 +271,7 @@ async fn a_disk_that_fills_up_and_empties_under_load_leaves_nothing_half_done() 
             disk.free();
         }
         thread::sleep(Duration::from_millis(300));
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(over);
     });
     assert_eq!(*statuses.lock().unwrap(), HashSet::from([200, 201, 503]), "it was full now and then");
     let mut scene = scene.into_inner().unwrap();

@@ -1,7 +1,7 @@
 //! Master keys: they are rotated while everything goes on, and nothing that is stored is ever without its key.
 
 use crate::support::{
-    Server, organization, problem,
+    Server, StopOnDrop, organization, problem,
     raw::{self, Connection},
     slug,
 };
@@ -135,6 +135,7 @@ async fn rotating_the_master_key_under_traffic_loses_nothing_and_disturbs_nobody
                 }
             });
         }
+        let over = StopOnDrop(&stop);
         let runtime = tokio::runtime::Handle::current();
         for _ in 0..5 {
             thread::sleep(Duration::from_millis(300));
@@ -146,7 +147,7 @@ async fn rotating_the_master_key_under_traffic_loses_nothing_and_disturbs_nobody
                 });
             });
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(over);
         writers.into_iter().map(|writer| writer.join().expect("no writer was disturbed")).collect::<Vec<_>>()
     });
     let created: usize = created

@@ -1,7 +1,7 @@
 //! Clients that take their time, on purpose or not: none holds a connection for long, and none holds up others.
 
 use crate::support::{
-    Server, login, organization,
+    Server, StopOnDrop, login, organization,
     raw::{self, Connection, Ended},
     scope, store,
 };
@@ -150,6 +150,7 @@ async fn no_slow_client_holds_a_connection_and_none_holds_up_others() {
     let assets = raw::get("/docs/swagger-ui-bundle.js", editor);
     let over = AtomicBool::new(false);
     let (closed, answered) = thread::scope(|threads| {
+        let ending = StopOnDrop(&over);
         let others = threads.spawn(|| ordinary([public, internal], [editor, deployer], &over));
         let deaf = [(public, &list), (public, &assets), (internal, &assets)]
             .map(|(url, request)| threads.spawn(move || never_reads(url, request)));
@@ -167,7 +168,7 @@ async fn no_slow_client_holds_a_connection_and_none_holds_up_others() {
             assert!(ended.closed, "a client that {name} held a connection of the {listener} listener");
             closed.push(ended.after);
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         let answered = others.join().expect("ordinary requests are answered");
         wait_until("all sockets are closed", || sockets(server.pid()) == before);
         for mut connection in deaf {

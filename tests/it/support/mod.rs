@@ -24,7 +24,17 @@ use regcred::{
     },
     http::wire,
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
+
+/// Tells threads to stop when it is dropped, also by a panic: a test that fails must end.
+pub struct StopOnDrop<'a>(pub &'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// A project by its name as people write it.
 pub fn project(name: &str) -> ProjectPath {

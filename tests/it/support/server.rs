@@ -174,14 +174,19 @@ impl Server {
 
     /// Waits for the process to end by itself.
     pub fn wait(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("the server runs");
         let begun = Instant::now();
         loop {
-            match child.try_wait().expect("the process can be asked") {
-                Some(status) => return status,
-                None if begun.elapsed() > PATIENCE => panic!("the server did not end; its log: {}", self.log()),
-                None => std::thread::sleep(Duration::from_millis(10)),
+            let child = self.child.as_mut().expect("the server runs");
+            if let Some(status) = child.try_wait().expect("the process can be asked") {
+                self.child = None;
+                return status;
             }
+            if begun.elapsed() > PATIENCE {
+                // Whoever waits for its end in another thread must not wait for ever.
+                self.kill();
+                panic!("the server did not end; its log: {}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 
