@@ -8,7 +8,7 @@ use super::{
     problem::{Kind, Problem},
     query::Query,
     request::RequestState,
-    server::Shared,
+    shared::Shared,
 };
 use crate::{
     domain::{

@@ -16,8 +16,10 @@ mod query;
 mod request;
 mod routes;
 mod server;
+mod shared;
 mod watch;
 pub mod wire;
 
 pub use openapi::{internal as internal_openapi, public as public_openapi};
-pub use server::{Listener, Shared, Stopper, serve};
+pub use server::{Stopper, serve};
+pub use shared::{Listener, Shared};

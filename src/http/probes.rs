@@ -3,7 +3,7 @@
 use super::{
     call,
     problem::{Kind, Problem},
-    server::Shared,
+    shared::Shared,
 };
 use actix_web::{HttpResponse, web::Data};
 use std::sync::atomic::Ordering;

@@ -3,7 +3,7 @@
 
 use super::{
     problem::{Kind, Problem},
-    server::Shared,
+    shared::Shared,
     watch::Watch,
 };
 use crate::{domain::id::RequestId, service::Error};

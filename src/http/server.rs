@@ -1,9 +1,9 @@
-//! Listening: the two listeners, and what their workers share.
+//! Listening: what answers on a listener, under which limits, and how it ends.
 
-use super::{openapi, request, routes, watch};
-use crate::{
-    domain::source::{Clock, Random},
-    service::Service,
+use super::{
+    openapi, request, routes,
+    shared::{Listener, Shared},
+    watch,
 };
 use actix_web::{
     App, HttpServer,
@@ -11,13 +11,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data},
 };
-use metrics_exporter_prometheus::PrometheusHandle;
-use std::{
-    io,
-    net::TcpListener,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{io, net::TcpListener, time::Duration};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// How long a first request head may take.
@@ -26,45 +20,6 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = watch::IDLE;
 /// How long requests that are being worked on may take to end when the server stops.
 const SHUTDOWN_SECONDS: u64 = 30;
-
-/// Which of the two listeners.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listener {
-    /// No secret can be asked for here.
-    Public,
-    /// Where secrets leave.
-    Internal,
-}
-
-impl Listener {
-    /// Its name in logs and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Internal => "internal",
-        }
-    }
-}
-
-/// What every worker of a listener needs.
-#[derive(Clone)]
-pub struct Shared {
-    /// Which listener it is.
-    pub listener: Listener,
-    /// The use cases.
-    pub service: Arc<Service>,
-    /// Where database work runs, safe from callers who hang up.
-    pub runtime: tokio::runtime::Handle,
-    /// Whether the process is on its way out.
-    pub draining: Arc<AtomicBool>,
-    /// What has been counted.
-    pub metrics: PrometheusHandle,
-    /// For request identifiers.
-    pub clock: Arc<dyn Clock>,
-    /// For request identifiers.
-    pub random: Arc<dyn Random>,
-}
 
 /// A listener's hold on its server, to end it.
 #[derive(Debug, Clone)]
