@@ -1,6 +1,6 @@
 //! The life of a server process: start, serve, drain, stop.
 //!
-//! Here, and nowhere else, the system's clock and randomness are made into things that are handed in.
+//! Here the system's clock and randomness are made into things that are handed in; the service has no other.
 
 use crate::{
     config::{

@@ -2,7 +2,7 @@
 //!
 //! A command reads its settings ([`crate::config`]), calls the service ([`crate::client`]) and shows what came back
 //! ([`output`]). Data goes to standard output and talk to standard error; a [`Failure`] says what went wrong, has one
-//! exit code and at most one hint. Nothing here knows HTTP, and nothing but `serve` touches the service itself.
+//! exit code and at most one hint. Nothing here speaks HTTP, and nothing but `serve` touches the service itself.
 
 #![expect(clippy::doc_markdown, reason = "the comments of arguments are help texts, which know no Markdown")]
 

@@ -1,4 +1,5 @@
-//! Who may do what. The whole policy of regcred is the table in [`Role::may`].
+//! Who may do what: by role, [`Role::may`] and [`Role::may_appoint`]; by place, [`Scope::reaches`]. One rule more stands with
+//! its use case: projects come and go by leave of their organization (`service::scopes`).
 //!
 //! A [`Permit`] is the proof that the policy was asked: every use case wants one, and only [`Caller::permit`] makes one.
 
@@ -183,8 +184,9 @@ impl Role {
         }
     }
 
-    /// Whether somebody with this role may make tokens of the other: nobody hands out more than his own, but that an
-    /// operator or admin, who may not read secrets, does appoint deployers.
+    /// Whether somebody with this role may make and revoke tokens of the other. An operator appoints anybody, an admin
+    /// everybody but operators. So both can have somebody read secrets who may not read them themselves; the audit log
+    /// has the appointment, and every secret that was read.
     #[must_use]
     pub const fn may_appoint(self, other: Self) -> bool {
         match self {

@@ -15,7 +15,7 @@ impl Password {
     /// The longest password in bytes.
     pub const MAX_BYTES: usize = 16 * 1024;
 
-    /// Takes a password over, and overwrites the text it came in.
+    /// Takes a password over. The text that it came in is overwritten when its owner drops it.
     ///
     /// # Errors
     /// It is empty, too long, or holds a control character.
