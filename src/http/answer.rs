@@ -1,6 +1,6 @@
 //! How domain types look on the wire.
 
-use super::wire;
+use super::wire::{self, PageOf};
 use crate::{
     domain::{
         audit::RecordedEvent,
@@ -19,6 +19,7 @@ use actix_web::{
         header::{self, HeaderName, HeaderValue},
     },
 };
+use serde::Serialize;
 
 /// Where a new thing of a scope is.
 pub(super) fn location(scope: &Scope, collection: &str, id: &impl ToString) -> (HeaderName, HeaderValue) {
@@ -38,7 +39,7 @@ pub(super) fn credential(status: StatusCode, credential: &Credential, seen_from:
         .json(wire_credential(credential, seen_from))
 }
 
-fn wire_credential(credential: &Credential, seen_from: &Scope) -> wire::Credential {
+pub(super) fn wire_credential(credential: &Credential, seen_from: &Scope) -> wire::Credential {
     wire::Credential {
         id: credential.id.as_uuid(),
         scope: credential.scope.to_string(),
@@ -59,12 +60,10 @@ fn wire_credential(credential: &Credential, seen_from: &Scope) -> wire::Credenti
     }
 }
 
-pub(super) fn credential_page(page: &Page<Credential>, seen_from: &Scope) -> wire::CredentialPage {
-    wire::CredentialPage {
-        items: page.items.iter().map(|item| wire_credential(item, seen_from)).collect(),
-        next_cursor: page.next.as_ref().map(Cursor::encode),
-        unreadable: page.unreadable,
-    }
+/// A page of a list, each item rendered.
+pub(super) fn page<P: PageOf + Serialize, T>(page: &Page<T>, render: impl Fn(&T) -> P::Item) -> HttpResponse {
+    let items = page.items.iter().map(render).collect();
+    HttpResponse::Ok().json(P::from_parts(items, page.next.as_ref().map(Cursor::encode), page.unreadable))
 }
 
 pub(super) fn organization(record: &ScopeRecord) -> wire::Organization {

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
+        page::PageRequest,
         permission::{Caller, RequestContext},
         scope::{ProjectPath, Scope, ScopeName},
     },
@@ -98,6 +99,14 @@ impl Call {
     /// The query string.
     pub(super) fn query(&self) -> Query {
         Query::parse(self.request.query_string())
+    }
+
+    /// The query string of a list that takes nothing but `limit` and `cursor`.
+    pub(super) fn page(&self) -> Result<PageRequest, Problem> {
+        let mut query = self.query();
+        let page = query.page()?;
+        query.end("limit and cursor")?;
+        Ok(page)
     }
 
     /// The JSON body.

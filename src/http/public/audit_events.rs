@@ -1,9 +1,6 @@
 //! The audit log.
 
-use crate::{
-    domain::page::Cursor,
-    http::{answer, call::Call, problem::Problem, wire},
-};
+use crate::http::{answer, call::Call, problem::Problem, wire};
 use actix_web::HttpResponse;
 
 /// Lists the audit events of a scope and all that is below it, oldest first. New events come behind the last page.
@@ -12,13 +9,7 @@ use actix_web::HttpResponse;
     responses((status = 200, description = "A page of them.", body = wire::AuditEventPage)))]
 pub(in crate::http) async fn list(call: Call) -> Result<HttpResponse, Problem> {
     let scope = call.scope()?;
-    let mut query = call.query();
-    let page = query.page()?;
-    query.end("limit and cursor")?;
+    let page = call.page()?;
     let page = call.run(|service, caller| async move { service.audit_list(&caller, &scope, &page).await }).await?;
-    Ok(HttpResponse::Ok().json(wire::AuditEventPage {
-        items: page.items.iter().map(answer::audit_event).collect(),
-        next_cursor: page.next.as_ref().map(Cursor::encode),
-        unreadable: page.unreadable,
-    }))
+    Ok(answer::page::<wire::AuditEventPage, _>(&page, answer::audit_event))
 }

@@ -39,7 +39,7 @@ pub(in crate::http) async fn list(call: Call) -> Result<HttpResponse, Problem> {
     let page = call
         .run(|service, caller| async move { service.credential_list(&caller, &scope, server.as_ref(), &page).await })
         .await?;
-    Ok(HttpResponse::Ok().json(answer::credential_page(&page, &place)))
+    Ok(answer::page::<wire::CredentialPage, _>(&page, |item| answer::wire_credential(item, &place)))
 }
 
 /// Shows a credential.

@@ -1,7 +1,7 @@
 //! Organizations.
 
 use crate::{
-    domain::{page::Cursor, scope::Scope},
+    domain::scope::Scope,
     http::{answer, call::Call, problem::Problem, wire},
     service::Put,
 };
@@ -12,15 +12,9 @@ use actix_web::HttpResponse;
     params(("limit" = Option<u32>, Query, minimum = 1, maximum = 500), ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "A page of them.", body = wire::OrganizationPage)))]
 pub(in crate::http) async fn list(call: Call) -> Result<HttpResponse, Problem> {
-    let mut query = call.query();
-    let page = query.page()?;
-    query.end("limit and cursor")?;
+    let page = call.page()?;
     let page = call.run(|service, caller| async move { service.organization_list(&caller, &page).await }).await?;
-    Ok(HttpResponse::Ok().json(wire::OrganizationPage {
-        items: page.items.iter().map(answer::organization).collect(),
-        next_cursor: page.next.as_ref().map(Cursor::encode),
-        unreadable: page.unreadable,
-    }))
+    Ok(answer::page::<wire::OrganizationPage, _>(&page, answer::organization))
 }
 
 /// Makes an organization, or finds it if it is there. Idempotent.

@@ -1,7 +1,7 @@
 //! Projects.
 
 use crate::{
-    domain::{page::Cursor, scope::Scope},
+    domain::scope::Scope,
     http::{answer, call::Call, problem::Problem, wire},
     service::Put,
 };
@@ -13,16 +13,10 @@ use actix_web::HttpResponse;
     responses((status = 200, description = "A page of them.", body = wire::ProjectPage)))]
 pub(in crate::http) async fn list(call: Call) -> Result<HttpResponse, Problem> {
     let organization = call.organization()?;
-    let mut query = call.query();
-    let page = query.page()?;
-    query.end("limit and cursor")?;
+    let page = call.page()?;
     let page =
         call.run(|service, caller| async move { service.project_list(&caller, &organization, &page).await }).await?;
-    Ok(HttpResponse::Ok().json(wire::ProjectPage {
-        items: page.items.iter().map(answer::project).collect(),
-        next_cursor: page.next.as_ref().map(Cursor::encode),
-        unreadable: page.unreadable,
-    }))
+    Ok(answer::page::<wire::ProjectPage, _>(&page, answer::project))
 }
 
 /// Makes a project, or finds it if it is there. Idempotent.

@@ -1,9 +1,6 @@
 //! API tokens.
 
-use crate::{
-    domain::page::Cursor,
-    http::{answer, call::Call, problem::Problem, wire},
-};
+use crate::http::{answer, call::Call, problem::Problem, wire};
 use actix_web::HttpResponse;
 
 /// Makes a token. Its text is in this answer and can never be shown again.
@@ -26,15 +23,9 @@ pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Prob
     responses((status = 200, description = "A page of them.", body = wire::TokenPage)))]
 pub(in crate::http) async fn list(call: Call) -> Result<HttpResponse, Problem> {
     let scope = call.scope()?;
-    let mut query = call.query();
-    let page = query.page()?;
-    query.end("limit and cursor")?;
+    let page = call.page()?;
     let page = call.run(|service, caller| async move { service.token_list(&caller, &scope, &page).await }).await?;
-    Ok(HttpResponse::Ok().json(wire::TokenPage {
-        items: page.items.iter().map(answer::token).collect(),
-        next_cursor: page.next.as_ref().map(Cursor::encode),
-        unreadable: page.unreadable,
-    }))
+    Ok(answer::page::<wire::TokenPage, _>(&page, answer::token))
 }
 
 /// Shows a token, without its text.

@@ -266,6 +266,9 @@ pub trait PageOf: serde::de::DeserializeOwned {
     /// What the page is a list of.
     type Item;
 
+    /// A page of these items, with the cursor of the next one and how many items could not be read.
+    fn from_parts(items: Vec<Self::Item>, next_cursor: Option<String>, unreadable: u64) -> Self;
+
     /// The items, the cursor of the next page, and how many items could not be read.
     fn into_parts(self) -> (Vec<Self::Item>, Option<String>, u64);
 }
@@ -287,6 +290,10 @@ macro_rules! pages {
 
         impl PageOf for $name {
             type Item = $item;
+
+            fn from_parts(items: Vec<$item>, next_cursor: Option<String>, unreadable: u64) -> Self {
+                Self { items, next_cursor, unreadable }
+            }
 
             fn into_parts(self) -> (Vec<$item>, Option<String>, u64) {
                 (self.items, self.next_cursor, self.unreadable)
