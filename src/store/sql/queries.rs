@@ -49,14 +49,23 @@ macro_rules! token_columns {
     };
 }
 
-/// The credentials in force in the scope `$1` whose organization is `$2`: its own, and those it inherits and does not
-/// override for the same server.
-macro_rules! credentials_in_force {
+/// Tokens `t` in scope `s` with parent `p`; neither for those of the deployment.
+macro_rules! tokens {
     () => {
-        " from credentials c join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id \
-         left join data_keys k on k.scope_id = c.scope_id \
-         where c.scope_id in ($1, $2) and not exists (select 1 from credentials own \
-         where own.scope_id = $1 and own.server = c.server and c.scope_id <> $1)"
+        " from tokens t left join scopes s on s.id = t.scope_id left join scopes p on p.id = s.parent_id"
+    };
+}
+
+/// The credentials in force in the scope `$1` whose organization is `$2`: its own, and those it inherits and does not
+/// override for the same server. `$join` may bring in one more table.
+macro_rules! credentials_in_force {
+    ($join:literal) => {
+        concat!(
+            " from credentials c join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id",
+            $join,
+            " where c.scope_id in ($1, $2) and not exists (select 1 from credentials own \
+             where own.scope_id = $1 and own.server = c.server and c.scope_id <> $1)"
+        )
     };
 }
 
@@ -166,7 +175,7 @@ impl<DB: Dialect> Queries for Session<DB> {
         sql::<DB>(concat!(
             "select ",
             credential_columns!(),
-            credentials_in_force!(),
+            credentials_in_force!(""),
             " and c.id > $3 and (cast($4 as text) is null or c.server = $4) order by c.id limit $5"
         ))
         .bind(filter.place.id.as_uuid())
@@ -214,7 +223,7 @@ impl<DB: Dialect> Queries for Session<DB> {
             "select ",
             credential_columns!(),
             ", c.scope_id, c.sealed, c.fingerprint, k.id as key_id, k.version as key_version, k.wrapped as key_wrapped",
-            credentials_in_force!(),
+            credentials_in_force!(" left join data_keys k on k.scope_id = c.scope_id"),
             " order by c.id"
         ))
         .bind(place.id.as_uuid())
@@ -237,17 +246,18 @@ impl<DB: Dialect> Queries for Session<DB> {
     }
 
     async fn token_get(&mut self, scope: Option<ScopeId>, id: TokenId) -> Result<Option<Token>, StoreError> {
-        sql::<DB>(concat!(
-            "select ",
-            token_columns!(),
-            " from tokens t left join scopes s on s.id = t.scope_id left join scopes p on p.id = s.parent_id \
-             where t.id = $1 and (t.scope_id = $2 or (t.scope_id is null and cast($3 as text) is not null))"
-        ))
-        .bind(id.as_uuid())
-        .bind(scope.map(|id| id.as_uuid()))
-        .bind(deployment_marker(scope))
-        .optional::<TokenRow>(self.connection())
-        .await
+        let statement = match scope {
+            Some(scope) => {
+                sql::<DB>(concat!("select ", token_columns!(), tokens!(), " where t.id = $1 and t.scope_id = $2"))
+                    .bind(id.as_uuid())
+                    .bind(scope.as_uuid())
+            }
+            None => {
+                sql::<DB>(concat!("select ", token_columns!(), tokens!(), " where t.id = $1 and t.scope_id is null"))
+                    .bind(id.as_uuid())
+            }
+        };
+        statement.optional::<TokenRow>(self.connection()).await
     }
 
     async fn token_list(
@@ -256,19 +266,25 @@ impl<DB: Dialect> Queries for Session<DB> {
         after: Option<TokenId>,
         limit: Limit,
     ) -> Result<Rows<Token>, StoreError> {
-        sql::<DB>(concat!(
-            "select ",
-            token_columns!(),
-            " from tokens t left join scopes s on s.id = t.scope_id left join scopes p on p.id = s.parent_id \
-             where t.id > $1 and (t.scope_id = $2 or (t.scope_id is null and cast($3 as text) is not null)) \
-             order by t.id limit $4"
-        ))
-        .bind(after.map_or(Uuid::nil(), |id| id.as_uuid()))
-        .bind(scope.map(|id| id.as_uuid()))
-        .bind(deployment_marker(scope))
-        .bind(limit.with_one_more())
-        .list::<TokenRow>(self.connection())
-        .await
+        macro_rules! list {
+            ($condition:literal) => {
+                sql::<DB>(concat!(
+                    "select ",
+                    token_columns!(),
+                    tokens!(),
+                    " where t.id > $1 and ",
+                    $condition,
+                    " order by t.id limit $2"
+                ))
+                .bind(after.map_or(Uuid::nil(), |id| id.as_uuid()))
+                .bind(limit.with_one_more())
+            };
+        }
+        let statement = match scope {
+            Some(scope) => list!("t.scope_id = $3").bind(scope.as_uuid()),
+            None => list!("t.scope_id is null"),
+        };
+        statement.list::<TokenRow>(self.connection()).await
     }
 
     async fn operator_token_exists(&mut self) -> Result<bool, StoreError> {
@@ -311,9 +327,4 @@ impl<DB: Dialect> Queries for Session<DB> {
 /// What every name comes after.
 fn text_or_start(after: Option<&ScopeName>) -> String {
     after.map(ToString::to_string).unwrap_or_default()
-}
-
-/// Says in a statement that the deployment's own rows are meant: no comparison finds a null.
-fn deployment_marker(scope: Option<ScopeId>) -> Option<String> {
-    scope.is_none().then(|| "deployment".to_owned())
 }

@@ -2,7 +2,7 @@
 
 use super::{
     audit,
-    dialect::{Dialect, sql},
+    dialect::{Dialect, Statement, sql},
     session::Session,
 };
 use crate::{
@@ -105,29 +105,21 @@ impl<DB: Dialect> Tx for Session<DB> {
         scope: ScopeId,
         password: (&Sealed, &[u8; 16]),
     ) -> Result<bool, StoreError> {
-        let inserted = sql::<DB>(
+        let statement = sql::<DB>(
             "insert into credentials (id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, \
              revision, sealed, fingerprint, created_at, updated_at, rotated_at) \
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) on conflict do nothing",
         )
         .bind(new.id.as_uuid())
-        .bind(scope.as_uuid())
-        .bind(new.server.to_string())
-        .bind(new.kind.to_string())
-        .bind(new.username.as_ref().map(ToString::to_string))
-        .bind(new.email.as_ref().map(ToString::to_string))
-        .bind(new.image_prefix.as_ref().map(ToString::to_string))
-        .bind(new.expires_at)
-        .bind(new.enabled)
-        .bind(i64::from(new.version))
-        .bind(i64::from(new.revision))
-        .bind(password.0.as_bytes().to_vec())
-        .bind(password.1.to_vec())
-        .bind(new.created_at)
-        .bind(new.updated_at)
-        .bind(new.rotated_at)
-        .execute(self.connection())
-        .await?;
+        .bind(scope.as_uuid());
+        let inserted = bind_described(statement, new)
+            .bind(password.0.as_bytes().to_vec())
+            .bind(password.1.to_vec())
+            .bind(new.created_at)
+            .bind(new.updated_at)
+            .bind(new.rotated_at)
+            .execute(self.connection())
+            .await?;
         Ok(inserted == 1)
     }
 
@@ -137,28 +129,20 @@ impl<DB: Dialect> Tx for Session<DB> {
         old_revision: u32,
         password: Option<(&Sealed, &[u8; 16])>,
     ) -> Result<bool, StoreError> {
-        let updated = sql::<DB>(
+        let statement = sql::<DB>(
             "update credentials set server = $3, kind = $4, username = $5, email = $6, image_prefix = $7, expires_at = $8, \
              enabled = $9, version = $10, revision = $11, updated_at = $12, rotated_at = $13, \
              sealed = coalesce($14, sealed), fingerprint = coalesce($15, fingerprint) where id = $1 and revision = $2",
         )
         .bind(new.id.as_uuid())
-        .bind(i64::from(old_revision))
-        .bind(new.server.to_string())
-        .bind(new.kind.to_string())
-        .bind(new.username.as_ref().map(ToString::to_string))
-        .bind(new.email.as_ref().map(ToString::to_string))
-        .bind(new.image_prefix.as_ref().map(ToString::to_string))
-        .bind(new.expires_at)
-        .bind(new.enabled)
-        .bind(i64::from(new.version))
-        .bind(i64::from(new.revision))
-        .bind(new.updated_at)
-        .bind(new.rotated_at)
-        .bind(password.map(|(sealed, _)| sealed.as_bytes().to_vec()))
-        .bind(password.map(|(_, fingerprint)| fingerprint.to_vec()))
-        .execute(self.connection())
-        .await?;
+        .bind(i64::from(old_revision));
+        let updated = bind_described(statement, new)
+            .bind(new.updated_at)
+            .bind(new.rotated_at)
+            .bind(password.map(|(sealed, _)| sealed.as_bytes().to_vec()))
+            .bind(password.map(|(_, fingerprint)| fingerprint.to_vec()))
+            .execute(self.connection())
+            .await?;
         Ok(updated == 1)
     }
 
@@ -199,4 +183,18 @@ impl<DB: Dialect> Tx for Session<DB> {
         audit::insert::<DB>(self.connection(), &event).await?;
         (*self).finish().await
     }
+}
+
+/// Gives the next nine `$n` what is known of a credential in the clear, from its server to its revision.
+fn bind_described<DB: Dialect>(statement: Statement<DB>, credential: &Credential) -> Statement<DB> {
+    statement
+        .bind(credential.server.to_string())
+        .bind(credential.kind.to_string())
+        .bind(credential.username.as_ref().map(ToString::to_string))
+        .bind(credential.email.as_ref().map(ToString::to_string))
+        .bind(credential.image_prefix.as_ref().map(ToString::to_string))
+        .bind(credential.expires_at)
+        .bind(credential.enabled)
+        .bind(i64::from(credential.version))
+        .bind(i64::from(credential.revision))
 }
