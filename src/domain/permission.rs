@@ -279,14 +279,6 @@ impl Caller {
         }
         Ok(Permit { caller: self.clone(), action, scope: scope.clone() })
     }
-
-    /// Asks the policy for an action that has no scope but the caller's own.
-    ///
-    /// # Errors
-    /// He may not.
-    pub fn permit_own(&self, action: Action) -> Result<Permit, Denial> {
-        self.permit(action, &self.scope)
-    }
 }
 
 /// The proof that a caller may do one thing in one scope.
