@@ -142,7 +142,7 @@ pub async fn serve(
     let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom));
 
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.data_dir).map_err(ServeError::DataDir)?;
-    let store = sql::open_sqlite(&settings.database).await?;
+    let store = sql::open(&settings.database).await?;
     let token_file = settings.data_dir.join("operator.token");
     let keep = |token: &TokenText| write_token(&token_file, token);
     let sources = key_sources(settings.keyring, settings.passphrase);

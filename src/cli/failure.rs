@@ -132,7 +132,6 @@ impl From<ConfigError> for Failure {
             | ConfigError::GivenTwice { .. }
             | ConfigError::Invalid { .. }
             | ConfigError::InternalListenPlaintext
-            | ConfigError::PostgresUnsupported
             | ConfigError::NoContext(_) => Exit::Usage,
         };
         Self { hint: error.hint(), ..Self::new(exit, with_cause(&error)) }

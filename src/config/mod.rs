@@ -68,9 +68,6 @@ pub enum ConfigError {
     /// Secrets would leave unprotected.
     #[error("the internal listener hands out secrets, and would do so unencrypted on an address that is not loopback")]
     InternalListenPlaintext,
-    /// The database's kind is not built yet.
-    #[error("PostgreSQL is not supported by this version")]
-    PostgresUnsupported,
     /// There is no context of that name.
     #[error("there is no context named '{0}'")]
     NoContext(String),
@@ -92,7 +89,6 @@ impl ConfigError {
                 "listen on a loopback address, or, if that network is private, say so with \
                  REGCRED_INTERNAL_LISTEN_PLAINTEXT=true"
             }
-            Self::PostgresUnsupported => "use sqlite:///path/to/regcred.db, or leave REGCRED_DATABASE_URL unset",
             Self::NoContext(_) => "list them with `regcred config list-contexts`",
             Self::Read { .. } | Self::Write { .. } | Self::File { .. } | Self::Invalid { .. } | Self::NoHome => {
                 return None;

@@ -7,7 +7,10 @@
 #![expect(clippy::doc_markdown, reason = "the comments of arguments are help texts, which know no Markdown")]
 
 use super::{ConfigError, Environment, parse_toml, read_secret};
-use crate::domain::text::Invalid;
+use crate::{
+    domain::text::Invalid,
+    store::sql::{Database, PostgresSettings},
+};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use std::{
@@ -28,9 +31,15 @@ pub struct ServerOptions {
     /// Directory of the database, the generated key file, operator.token and the lock file [default: ./regcred-data]
     #[arg(long, env = "REGCRED_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// The database: sqlite:///absolute/path or sqlite://relative/path [default: regcred.db in the data directory]
+    /// The database [default: SQLite, in the file regcred.db of the data directory]
+    ///
+    /// sqlite:///absolute/path, sqlite://relative/path, or postgres://user:password@host/database. A PostgreSQL server
+    /// elsewhere must show a certificate that is good for its name, unless ?sslmode= says otherwise.
     #[arg(long, env = "REGCRED_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
+    /// File with the URL of the database, which keeps its password out of the environment
+    #[arg(long, env = "REGCRED_DATABASE_URL_FILE", value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
     /// Address of the public listener, which can never hand out a secret [default: 127.0.0.1:8080]
     ///
     /// Port 0 takes a free one; the ready line on stdout names it.
@@ -90,8 +99,8 @@ pub enum LogFormat {
 pub struct ServerSettings {
     /// Where the service keeps its files.
     pub data_dir: PathBuf,
-    /// The `SQLite` database file.
-    pub database: PathBuf,
+    /// Which database to use.
+    pub database: Database,
     /// Where the public listener is to be.
     pub public_listen: SocketAddr,
     /// Where the internal listener is to be.
@@ -162,10 +171,7 @@ impl ServerOptions {
             rule: "must be a level or a filter such as info,regcred::http=debug".to_owned(),
         })?;
         let data_dir = options.data_dir.unwrap_or_else(|| PathBuf::from("regcred-data"));
-        let database = match &options.database_url {
-            Some(url) => sqlite_path(url)?,
-            None => data_dir.join(DATABASE_FILE),
-        };
+        let database = database(options.database_url, options.database_url_file, &data_dir)?;
         Ok(ServerSettings {
             keyring: keyring(environment, options.keyring_file, &data_dir)?,
             passphrase: passphrase(environment, options.passphrase_file)?,
@@ -183,7 +189,12 @@ impl ServerOptions {
         let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let mut options: Self = parse_toml(path, &text)?;
         if let Some(directory) = path.parent() {
-            let paths = [&mut options.data_dir, &mut options.keyring_file, &mut options.passphrase_file];
+            let paths = [
+                &mut options.data_dir,
+                &mut options.database_url_file,
+                &mut options.keyring_file,
+                &mut options.passphrase_file,
+            ];
             for file in paths.into_iter().flatten() {
                 *file = directory.join(&file);
             }
@@ -193,9 +204,16 @@ impl ServerOptions {
 
     /// These options, and the others' where these say nothing.
     fn over(self, others: Self) -> Self {
+        // Two ways of saying one thing: whichever is used here, the others' ways do not count.
+        let (database_url, database_url_file) = if self.database_url.is_some() || self.database_url_file.is_some() {
+            (self.database_url, self.database_url_file)
+        } else {
+            (others.database_url, others.database_url_file)
+        };
         Self {
             data_dir: self.data_dir.or(others.data_dir),
-            database_url: self.database_url.or(others.database_url),
+            database_url,
+            database_url_file,
             public_listen: self.public_listen.or(others.public_listen),
             internal_listen: self.internal_listen.or(others.internal_listen),
             internal_listen_plaintext: self.internal_listen_plaintext.or(others.internal_listen_plaintext),
@@ -237,16 +255,35 @@ fn passphrase(environment: Environment<'_>, file: Option<PathBuf>) -> Result<Opt
     }
 }
 
-fn sqlite_path(url: &str) -> Result<PathBuf, ConfigError> {
+fn database(url: Option<String>, file: Option<PathBuf>, data_dir: &Path) -> Result<Database, ConfigError> {
+    match (url.map(Zeroizing::new), file) {
+        (Some(_), Some(_)) => Err(ConfigError::GivenTwice {
+            first: "REGCRED_DATABASE_URL (--database-url)",
+            second: "REGCRED_DATABASE_URL_FILE (--database-url-file)",
+        }),
+        (Some(url), None) => parse_database(&url),
+        (None, Some(path)) => parse_database(&read_secret(&path)?),
+        (None, None) => Ok(Database::Sqlite(data_dir.join(DATABASE_FILE))),
+    }
+}
+
+fn parse_database(url: &Zeroizing<String>) -> Result<Database, ConfigError> {
+    const SETTING: &str = "REGCRED_DATABASE_URL";
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Err(ConfigError::PostgresUnsupported);
+        let settings = PostgresSettings::parse(url).map_err(|rule| ConfigError::invalid(SETTING, &rule))?;
+        return Ok(Database::Postgres(Box::new(settings)));
     }
     match url.strip_prefix("sqlite://") {
-        Some(path) if !path.is_empty() && !path.contains(['?', '#']) && path != ":memory:" => Ok(PathBuf::from(path)),
-        Some(_) | None => Err(ConfigError::Invalid {
-            setting: "REGCRED_DATABASE_URL".to_owned(),
-            rule: "must be sqlite:// and the path of a file, such as sqlite:///var/lib/regcred/regcred.db".to_owned(),
-        }),
+        Some(path) if !path.is_empty() && !path.contains(['?', '#']) && path != ":memory:" => {
+            Ok(Database::Sqlite(PathBuf::from(path)))
+        }
+        Some(_) | None => Err(ConfigError::invalid(
+            SETTING,
+            &Invalid(
+                "must be sqlite:// and the path of a file, such as sqlite:///var/lib/regcred/regcred.db, or \
+                 postgres://user:password@host/database",
+            ),
+        )),
     }
 }
 
@@ -273,7 +310,7 @@ mod tests {
     #[test]
     fn nothing_said_is_a_whole_configuration() {
         let settings = resolve(ServerOptions::default(), None, &[]).unwrap();
-        assert_eq!(settings.database, Path::new("regcred-data/regcred.db"));
+        assert!(matches!(settings.database, Database::Sqlite(file) if file == Path::new("regcred-data/regcred.db")));
         assert_eq!(settings.public_listen.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.internal_listen.to_string(), "127.0.0.1:8081");
         assert!(matches!(settings.keyring, KeyringSource::File { configured: false, .. }));
@@ -328,13 +365,30 @@ mod tests {
     }
 
     #[test]
-    fn a_database_url_names_a_file() {
-        assert_eq!(sqlite_path("sqlite:///var/r.db").unwrap(), Path::new("/var/r.db"));
-        assert_eq!(sqlite_path("sqlite://r.db").unwrap(), Path::new("r.db"));
-        assert!(matches!(sqlite_path("postgres://u:p@h/d"), Err(ConfigError::PostgresUnsupported)));
-        for url in ["sqlite://", "sqlite://:memory:", "sqlite://r.db?mode=ro", "r.db", "mysql://h/d"] {
-            let error = sqlite_path(url).unwrap_err().to_string();
+    fn a_database_url_names_a_file_or_a_server() {
+        let parse = |url: &str| parse_database(&Zeroizing::new(url.to_owned()));
+        assert!(
+            matches!(parse("sqlite:///var/r.db").unwrap(), Database::Sqlite(file) if file == Path::new("/var/r.db"))
+        );
+        assert!(matches!(parse("sqlite://r.db").unwrap(), Database::Sqlite(file) if file == Path::new("r.db")));
+        assert!(matches!(parse("postgres://u:p@h/d").unwrap(), Database::Postgres(_)));
+        for url in
+            ["sqlite://", "sqlite://:memory:", "sqlite://r.db?mode=ro", "r.db", "mysql://h/d", "postgres://h?mode=ro"]
+        {
+            let error = parse(url).unwrap_err().to_string();
             assert!(!error.contains("mode=ro"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_database_is_named_one_way_and_flags_win() {
+        let url = |url: &str| ServerOptions { database_url: Some(url.to_owned()), ..ServerOptions::default() };
+        let both = ServerOptions { database_url_file: Some("/u".into()), ..url("sqlite://r.db") };
+        assert!(resolve(both, None, &[]).unwrap_err().ends_with("both set"));
+        let settings = resolve(url("sqlite://r.db"), Some("database_url_file = \"u\""), &[]).unwrap();
+        assert!(matches!(settings.database, Database::Sqlite(file) if file == Path::new("r.db")));
+        let missing = ServerOptions { database_url_file: Some("/nonexistent/u".into()), ..ServerOptions::default() };
+        let error = resolve(missing, Some("database_url = \"sqlite://r.db\""), &[]).unwrap_err();
+        assert!(error.contains("/nonexistent/u"), "{error}");
     }
 }

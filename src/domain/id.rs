@@ -80,6 +80,8 @@ ids! {
     DataKeyId,
     /// Names a master key: one that wraps data keys.
     MasterKeyId,
+    /// Names a running process, from its start to its end.
+    ReplicaId,
 }
 
 fn uuid_v7(clock: &dyn Clock, random: &dyn Random) -> Uuid {

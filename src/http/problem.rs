@@ -54,6 +54,7 @@ kinds! {
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body has another media type";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong inside";
     Unreadable = INTERNAL_SERVER_ERROR, "unreadable", "A stored row cannot be read";
+    OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome-unknown", "The change may have been made or not";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service cannot do this now";
 }
 
@@ -165,6 +166,10 @@ impl From<Error> for Problem {
             Error::Store(StoreError::Unavailable(_)) => {
                 Self::new(Kind::Unavailable, "the database cannot be reached or written; nothing was changed")
             }
+            Error::Store(StoreError::OutcomeUnknown(_)) => Self::new(
+                Kind::OutcomeUnknown,
+                "the database was lost while the change was being made durable; read before sending it again",
+            ),
             Error::Store(StoreError::Corrupt(_)) => {
                 Self::new(Kind::Unreadable, "the service's log names it under this request_id")
             }

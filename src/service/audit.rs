@@ -82,6 +82,10 @@ async fn write(mut log: Box<dyn AuditLog>, mut queue: mpsc::Receiver<Waiting>) {
                 for durable in done {
                     let _ = durable.send(());
                 }
+                // Nobody waits for this, and nothing is lost without it.
+                if let Err(error) = log.mark_used(&events).await {
+                    tracing::debug!(%error, "credentials could not be marked as used");
+                }
             }
             Err(error) => {
                 metrics::counter!("regcred_audit_failures_total").increment(1);

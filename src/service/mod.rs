@@ -116,13 +116,12 @@ impl Service {
 
     /// Begins a permitted change, if the caller's token is still there.
     ///
-    /// It was when the request's head came, but the body may have taken its time since. Changes come one after the other,
-    /// so from here on a revocation comes after this one.
+    /// It was when the request's head came, but the body may have taken its time since. From here on a revocation waits
+    /// for this change.
     async fn begin(&self, permit: &Permit) -> Result<Box<dyn Tx>, Error> {
         let mut tx = self.store.begin().await?;
-        let caller = permit.caller();
-        let token = tx.token_get(caller.scope_id, caller.token_id).await?;
-        if token.is_some() { Ok(tx) } else { Err(Error::Unauthenticated(Unauthenticated::Unknown)) }
+        let held = tx.token_hold(permit.caller().token_id).await?;
+        if held { Ok(tx) } else { Err(Error::Unauthenticated(Unauthenticated::Unknown)) }
     }
 
     /// The permitted scope as it is now.

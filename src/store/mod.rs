@@ -12,7 +12,7 @@ use crate::{
     domain::{
         audit::{AuditEvent, RecordedEvent},
         credential::Credential,
-        id::{CredentialId, DataKeyId, DeploymentId, MasterKeyId, ScopeId, TokenId},
+        id::{CredentialId, DataKeyId, DeploymentId, MasterKeyId, ReplicaId, ScopeId, TokenId},
         page::Limit,
         scope::{Scope, ScopeName, ScopeRecord},
         server::RegistryServer,
@@ -21,6 +21,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use std::time::Duration;
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,9 @@ pub enum StoreError {
     /// The database refused a statement: a defect of regcred or of the schema.
     #[error("the database refused a statement")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The connection was lost while a change was being made durable. It may have been made or not.
+    #[error("the connection was lost during a commit, whose outcome is not known")]
+    OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A row that does not mean anything: it was altered or cut off behind regcred's back.
@@ -74,6 +78,15 @@ pub trait Store: Send + Sync + 'static {
     /// The audit log, on a connection that nothing else uses.
     fn audit_log(&self) -> Box<dyn AuditLog>;
 
+    /// Whether other processes may be using this database too.
+    fn is_shared(&self) -> bool;
+
+    /// Writes down that a process lives and which keys it holds. Leaves no event: it changes nothing for anybody.
+    async fn replica_report(&self, replica: &Replica) -> Result<(), StoreError>;
+
+    /// Writes down that a process ends.
+    async fn replica_leave(&self, id: ReplicaId) -> Result<(), StoreError>;
+
     /// Closes all connections, after what runs on them has ended.
     async fn close(&self);
 }
@@ -81,8 +94,11 @@ pub trait Store: Send + Sync + 'static {
 /// The audit log for events that belong to no other change: the hand-outs.
 #[async_trait]
 pub trait AuditLog: Send {
-    /// Makes all these events durable, or none. A hand-out also marks its credentials as used.
+    /// Makes all these events durable, or none.
     async fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreError>;
+
+    /// Marks the credentials of these hand-outs as used, to within a minute. Nothing is lost if it fails.
+    async fn mark_used(&mut self, events: &[AuditEvent]) -> Result<(), StoreError>;
 }
 
 /// The installation itself.
@@ -92,6 +108,32 @@ pub struct Deployment {
     pub id: DeploymentId,
     /// When it was first started.
     pub created_at: Timestamp,
+}
+
+/// A running process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// Names it.
+    pub id: ReplicaId,
+    /// The machine or pod that it runs on.
+    pub host: String,
+    /// The program's version.
+    pub version: String,
+    /// The master keys that it holds.
+    pub keys: Vec<MasterKeyId>,
+}
+
+/// What is known of a process.
+#[derive(Debug, Clone)]
+pub struct ReplicaRecord {
+    /// What it says of itself.
+    pub replica: Replica,
+    /// When it started, by the database's clock.
+    pub started_at: Timestamp,
+    /// When it was last heard of, by the database's clock.
+    pub seen_at: Timestamp,
+    /// How long ago that was.
+    pub silent: Duration,
 }
 
 /// What may be done with a master key.
@@ -211,6 +253,8 @@ pub trait Queries: Send {
     async fn deployment_find(&mut self) -> Result<Option<Deployment>, StoreError>;
     /// Every master key that was ever seen, oldest first.
     async fn master_key_list(&mut self) -> Result<Vec<MasterKeyRecord>, StoreError>;
+    /// Every process that was heard of and has not said that it ends, in the order of their starts.
+    async fn replica_list(&mut self) -> Result<Vec<ReplicaRecord>, StoreError>;
     /// How many data keys are wrapped under that master key.
     async fn data_key_count(&mut self, master_key: MasterKeyId) -> Result<u64, StoreError>;
     /// The key of a scope, or the deployment's own.
@@ -278,6 +322,13 @@ pub trait Queries: Send {
 /// A change under way. Dropped without [`Tx::commit`], it never happened.
 #[async_trait]
 pub trait Tx: Queries {
+    /// Waits for all changes to keys that others have begun, and keeps others from beginning any until this change ends.
+    /// Whoever wraps a data key, or changes a master key or its state, asks for this first.
+    async fn keys_lock(&mut self) -> Result<(), StoreError>;
+    /// Keeps a token from being revoked until this change ends. `false` if there is none.
+    async fn token_hold(&mut self, id: TokenId) -> Result<bool, StoreError>;
+    /// Writes down that a process lives and which keys it holds.
+    async fn replica_put(&mut self, replica: &Replica) -> Result<(), StoreError>;
     /// Names the installation, at its first start.
     async fn deployment_insert(&mut self, deployment: &Deployment) -> Result<(), StoreError>;
     /// Records a master key.

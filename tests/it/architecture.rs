@@ -23,7 +23,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("service", &["crypto", "domain", "store"]),
     ("http", &["domain", "service", "store"]),
     ("client", &["domain", "http"]),
-    ("config", &["client", "domain"]),
+    ("config", &["client", "domain", "store"]),
     ("telemetry", &["config"]),
     ("lifecycle", &["config", "domain", "http", "service", "store", "telemetry"]),
     ("cli", &["client", "config", "domain", "http", "lifecycle", "service"]),

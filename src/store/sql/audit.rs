@@ -1,8 +1,11 @@
 //! The audit log's table: how events get into it.
 
 use super::{
-    columns::objects,
-    dialect::{Dialect, refused, sql, unavailable},
+    PATIENCE,
+    columns::Ids,
+    dialect::{Dialect, sql},
+    line::{self, Fault, Line, in_time, store_error},
+    rows::CountRow,
 };
 use crate::{
     domain::{
@@ -10,36 +13,54 @@ use crate::{
         permission::Action,
         timestamp::Timestamp,
     },
-    store::{AuditLog, StoreError},
+    store::{AuditLog, Corrupt, StoreError},
 };
 use async_trait::async_trait;
 use sqlx::Connection;
 use std::{collections::BTreeMap, sync::Arc};
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 use uuid::Uuid;
 
 /// How exact a credential's `last_used_at` is: one write a minute, however often it is handed out.
 const LAST_USED_STEP_MICROSECONDS: i64 = 60_000_000;
+/// How many credentials the log remembers to have marked.
+const MARKED: usize = 10_000;
 
-pub(super) async fn insert<DB: Dialect>(connection: &mut DB::Connection, event: &AuditEvent) -> Result<(), StoreError> {
-    sql::<DB>(
-        "insert into audit_events (id, at, request_id, principal, token_id, scope, organization_id, project_id, operation, \
-         object_ids, outcome, address) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(event.id.as_uuid())
-    .bind(event.at)
-    .bind(event.request_id.as_uuid())
-    .bind(event.principal.clone())
-    .bind(event.token_id.map(|id| id.as_uuid()))
-    .bind(event.scope.to_string())
-    .bind(event.organization_id.map(|id| id.as_uuid()))
-    .bind(event.project_id.map(|id| id.as_uuid()))
-    .bind(event.operation.name().to_owned())
-    .bind(objects(&event.objects))
-    .bind(event.outcome.name().to_owned())
-    .bind(event.address.map(|address| address.to_string()))
-    .execute(connection)
-    .await?;
+/// Writes events as the last thing of a transaction. Their numbers are taken from a row that stays taken until the commit, so
+/// that they stand in the order of commits, whichever process writes.
+pub(super) async fn insert<DB: Dialect>(line: &mut impl Line<DB>, events: &[AuditEvent]) -> Result<(), StoreError> {
+    let count = i64::try_from(events.len()).expect("events are held in memory");
+    let last = sql::<DB>("update audit_position set last = last + $1 where singleton = 1 returning last as count")
+        .bind(count)
+        .optional::<CountRow>(line)
+        .await?;
+    let last = last.and_then(|last| i64::try_from(last).ok());
+    let last = last.ok_or_else(|| Corrupt::sealed("audit_position", "last", &"1"))?;
+    for (event, sequence) in events.iter().zip(last - count + 1..) {
+        sql::<DB>(
+            "insert into audit_events (sequence, id, at, request_id, principal, token_id, scope, organization_id, \
+             project_id, operation, object_ids, outcome, address) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        )
+        .bind(sequence)
+        .bind(event.id.as_uuid())
+        .bind(event.at)
+        .bind(event.request_id.as_uuid())
+        .bind(event.principal.clone())
+        .bind(event.token_id.map(|id| id.as_uuid()))
+        .bind(event.scope.to_string())
+        .bind(event.organization_id.map(|id| id.as_uuid()))
+        .bind(event.project_id.map(|id| id.as_uuid()))
+        .bind(event.operation.name().to_owned())
+        .bind(Ids(event.objects.clone()))
+        .bind(event.outcome.name().to_owned())
+        .bind(event.address.map(|address| address.to_string()))
+        .execute(line)
+        .await?;
+    }
     Ok(())
 }
 
@@ -48,49 +69,106 @@ pub(super) struct SqlAuditLog<DB: Dialect> {
     options: Arc<<DB::Connection as Connection>::Options>,
     turn: Arc<Semaphore>,
     connection: Option<DB::Connection>,
+    /// When this log last marked credentials as used: most hand-outs need not ask the database again.
+    marked: BTreeMap<Uuid, Timestamp>,
 }
 
 impl<DB: Dialect> SqlAuditLog<DB> {
     pub(super) fn new(options: Arc<<DB::Connection as Connection>::Options>, turn: Arc<Semaphore>) -> Self {
-        Self { options, turn, connection: None }
+        Self { options, turn, connection: None, marked: BTreeMap::new() }
+    }
+
+    async fn begin(&mut self, deadline: Instant) -> Result<OwnLine<DB>, StoreError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => in_time(deadline, DB::connect(&self.options)).await.map_err(|error| store_error::<DB>(&error))?,
+        };
+        let mut line = OwnLine { connection, deadline, fault: None };
+        line::begin(&mut line, DB::BEGIN).await?;
+        Ok(line)
+    }
+
+    async fn commit(&mut self, mut line: OwnLine<DB>) -> Result<(), StoreError> {
+        line::commit(&mut line).await?;
+        self.connection = Some(line.connection);
+        Ok(())
+    }
+
+    /// Which credentials were handed out, when, and not marked within the minute before.
+    fn unmarked(&self, events: &[AuditEvent]) -> BTreeMap<Uuid, Timestamp> {
+        let mut uses = last_uses(events);
+        uses.retain(|id, at| self.marked.get(id).is_none_or(|marked| step_before(*at) > Some(*marked)));
+        uses
     }
 }
 
 #[async_trait]
 impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
     async fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
-        let _turn = self.turn.acquire().await.map_err(|closed| StoreError::Unavailable(closed.into()))?;
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => DB::connect(&self.options).await.map_err(unavailable)?,
-        };
-        append::<DB>(&mut connection, events).await?;
-        self.connection = Some(connection);
+        let deadline = Instant::now() + PATIENCE;
+        let turn = Arc::clone(&self.turn);
+        let _turn = turn_until(&turn, deadline).await?;
+        let mut line = self.begin(deadline).await?;
+        insert::<DB>(&mut line, events).await?;
+        self.commit(line).await
+    }
+
+    async fn mark_used(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
+        let uses = self.unmarked(events);
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + PATIENCE;
+        let turn = Arc::clone(&self.turn);
+        let _turn = turn_until(&turn, deadline).await?;
+        let mut line = self.begin(deadline).await?;
+        // In the order of identifiers, which all processes share, so that none waits for another in a circle.
+        for (credential, at) in &uses {
+            sql::<DB>(
+                "update credentials set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $3)",
+            )
+            .bind(*credential)
+            .bind(*at)
+            .bind(step_before(*at))
+            .execute(&mut line)
+            .await?;
+        }
+        self.commit(line).await?;
+        if self.marked.len() + uses.len() > MARKED {
+            self.marked.clear();
+        }
+        self.marked.extend(uses);
         Ok(())
     }
 }
 
-async fn append<DB: Dialect>(connection: &mut DB::Connection, events: &[AuditEvent]) -> Result<(), StoreError> {
-    DB::execute(connection, sqlx::query(DB::BEGIN)).await.map_err(refused::<DB>)?;
-    for event in events {
-        insert::<DB>(connection, event).await?;
-    }
-    for (credential, at) in last_uses(events) {
-        let step = Timestamp::from_microseconds(at.microseconds() - LAST_USED_STEP_MICROSECONDS);
-        sql::<DB>(
-            "update credentials set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $3)",
-        )
-        .bind(credential)
-        .bind(at)
-        .bind(step)
-        .execute(connection)
-        .await?;
-    }
-    DB::execute(connection, sqlx::query("commit")).await.map_err(refused::<DB>)?;
-    Ok(())
+async fn turn_until(turn: &Semaphore, deadline: Instant) -> Result<tokio::sync::SemaphorePermit<'_>, StoreError> {
+    let turn = timeout_at(deadline, turn.acquire()).await.map_err(|late| StoreError::Unavailable(late.into()))?;
+    turn.map_err(|closed| StoreError::Unavailable(closed.into()))
 }
 
-/// When each credential was handed out last, in an order that all writers share.
+/// The log's connection in use. Dropped before its commit, it is closed.
+struct OwnLine<DB: Dialect> {
+    connection: DB::Connection,
+    deadline: Instant,
+    fault: Option<Fault>,
+}
+
+impl<DB: Dialect> Line<DB> for OwnLine<DB> {
+    fn parts(&mut self) -> (&mut DB::Connection, Instant) {
+        (&mut self.connection, self.deadline)
+    }
+
+    fn fault(&mut self) -> &mut Option<Fault> {
+        &mut self.fault
+    }
+}
+
+fn step_before(at: Timestamp) -> Option<Timestamp> {
+    Timestamp::from_microseconds(at.microseconds() - LAST_USED_STEP_MICROSECONDS)
+}
+
+/// When each credential was handed out last.
 fn last_uses(events: &[AuditEvent]) -> BTreeMap<Uuid, Timestamp> {
     let mut uses = BTreeMap::new();
     let hand_outs =

@@ -3,15 +3,21 @@
 //! A trait implies only bounds on `Self`. So the bounds that sqlx puts on values (`T: Encode<DB>`) are turned around into
 //! bounds on the database (`DB: Binds<T>`), which [`Dialect`] can then imply for all code that is generic over it.
 
-use super::rows::{
-    AuditEventRow, CountRow, CredentialRow, DataKeyRow, DeploymentRow, FoundTokenRow, IdRow, MasterKeyRow, Record,
-    ScopeRow, SealedCredentialRow, TokenRow,
+use super::{
+    columns::Ids,
+    line::{Line, in_time},
+    rows::{
+        AuditEventRow, CountRow, CredentialRow, DataKeyRow, DeploymentRow, FoundTokenRow, IdRow, MasterKeyRow, Record,
+        ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
+    },
 };
 use crate::{
     domain::timestamp::Timestamp,
     store::{Corrupt, Rows, StoreError},
 };
-use sqlx::{ColumnIndex, Connection, Database, Decode, Encode, FromRow, Row as _, Type, query::Query};
+use sqlx::{
+    ColumnIndex, Connection, Database, Decode, Encode, FromRow, Row as _, Type, error::DatabaseError, query::Query,
+};
 use std::future::Future;
 use uuid::Uuid;
 
@@ -31,6 +37,7 @@ pub(super) trait Dialect:
     + Binds<bool>
     + Binds<Timestamp>
     + Binds<Option<Timestamp>>
+    + Binds<Ids>
     + Reads<AuditEventRow>
     + Reads<CountRow>
     + Reads<CredentialRow>
@@ -39,12 +46,25 @@ pub(super) trait Dialect:
     + Reads<FoundTokenRow>
     + Reads<IdRow>
     + Reads<MasterKeyRow>
+    + Reads<ReplicaRow>
     + Reads<ScopeRow>
     + Reads<SealedCredentialRow>
     + Reads<TokenRow>
 {
-    /// Begins a transaction that may write, and never has to become one later.
+    /// Begins a transaction that may write, and never has to become one later. May be several statements.
     const BEGIN: &'static str;
+
+    /// Begins a transaction that only reads.
+    const BEGIN_READING: &'static str;
+
+    /// Finds the token `$1` and keeps it from being revoked until the transaction ends.
+    const HOLD_TOKEN: &'static str;
+
+    /// Runs statements without values or rows, in one message.
+    fn run(
+        connection: &mut Self::Connection,
+        text: &'static str,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Runs a statement and tells how many rows it changed.
     fn execute(
@@ -58,13 +78,29 @@ pub(super) trait Dialect:
         query: BoundQuery<Self>,
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
 
-    /// Whether this refusal passes by itself, or once somebody makes room: busy, full, read-only, restarting.
-    fn is_passing(error: &dyn sqlx::error::DatabaseError) -> bool;
+    /// What a refusal means.
+    fn meaning(refusal: &dyn DatabaseError) -> Refusal;
 
-    /// A new connection outside every pool.
+    /// What may be logged of a refusal: nothing that stands in a row.
+    fn describe(refusal: &dyn DatabaseError) -> String;
+
+    /// A new connection outside every pool, vetted like those of the pools.
     fn connect(
         options: &<Self::Connection as Connection>::Options,
     ) -> impl Future<Output = Result<Self::Connection, sqlx::Error>> + Send;
+}
+
+/// What a database means when it refuses a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Not now: busy, full, out of time. It passes by itself, or once somebody makes room.
+    Passing,
+    /// This connection is of no more use: its server goes down, or became one that does not write.
+    Disconnected,
+    /// Another change came first.
+    Conflict,
+    /// The statement is wrong.
+    Defect,
 }
 
 /// A database that takes values of this type.
@@ -126,57 +162,38 @@ impl<DB: Dialect> Statement<DB> {
     }
 
     /// Runs it and tells how many rows it changed.
-    pub(super) async fn execute(self, connection: &mut DB::Connection) -> Result<u64, StoreError> {
-        DB::execute(connection, self.0).await.map_err(refused::<DB>)
+    pub(super) async fn execute(self, line: &mut impl Line<DB>) -> Result<u64, StoreError> {
+        line.check()?;
+        let (connection, deadline) = line.parts();
+        let done = in_time(deadline, DB::execute(connection, self.0)).await;
+        done.map_err(|error| line.failed(&error))
     }
 
     /// Runs it and reads every row, each by itself.
-    pub(super) async fn list<R: Record>(self, connection: &mut DB::Connection) -> Result<Rows<R::Domain>, StoreError>
+    pub(super) async fn list<R: Record>(self, line: &mut impl Line<DB>) -> Result<Rows<R::Domain>, StoreError>
     where
         DB: Reads<R>,
     {
-        let rows = DB::fetch_all(connection, self.0).await.map_err(refused::<DB>)?;
+        line.check()?;
+        let (connection, deadline) = line.parts();
+        let rows = in_time(deadline, DB::fetch_all(connection, self.0)).await;
+        let rows = rows.map_err(|error| line.failed(&error))?;
         Ok(rows.iter().map(<DB as Reads<R>>::read).collect())
     }
 
     /// Runs it and reads every row, or none if one cannot be read.
-    pub(super) async fn all<R: Record>(self, connection: &mut DB::Connection) -> Result<Vec<R::Domain>, StoreError>
+    pub(super) async fn all<R: Record>(self, line: &mut impl Line<DB>) -> Result<Vec<R::Domain>, StoreError>
     where
         DB: Reads<R>,
     {
-        Ok(self.list::<R>(connection).await?.into_iter().collect::<Result<_, _>>()?)
+        Ok(self.list::<R>(line).await?.into_iter().collect::<Result<_, _>>()?)
     }
 
     /// Runs it and reads the one row that there may be.
-    pub(super) async fn optional<R: Record>(
-        self,
-        connection: &mut DB::Connection,
-    ) -> Result<Option<R::Domain>, StoreError>
+    pub(super) async fn optional<R: Record>(self, line: &mut impl Line<DB>) -> Result<Option<R::Domain>, StoreError>
     where
         DB: Reads<R>,
     {
-        Ok(self.list::<R>(connection).await?.into_iter().next().transpose()?)
+        Ok(self.list::<R>(line).await?.into_iter().next().transpose()?)
     }
-}
-
-/// The store's word for what sqlx says.
-pub(super) fn refused<DB: Dialect>(error: sqlx::Error) -> StoreError {
-    match &error {
-        sqlx::Error::Database(refusal) if DB::is_passing(refusal.as_ref()) => unavailable(error),
-        sqlx::Error::Database(refusal) if refusal.is_unique_violation() || refusal.is_foreign_key_violation() => {
-            StoreError::Conflict(error.into())
-        }
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => unavailable(error),
-        _ => StoreError::Refused(error.into()),
-    }
-}
-
-/// The database cannot be had.
-pub(super) fn unavailable(error: sqlx::Error) -> StoreError {
-    StoreError::Unavailable(error.into())
 }

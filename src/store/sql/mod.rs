@@ -7,25 +7,31 @@
 mod audit;
 mod columns;
 mod dialect;
+mod line;
+mod postgres;
 mod queries;
 mod rows;
+mod schema;
 mod session;
 mod sqlite;
 mod tx;
 
-use super::{AuditLog, Queries, Store, StoreError, Tx};
-use async_trait::async_trait;
-use dialect::{Dialect, unavailable};
-use session::Session;
-use sqlx::{Pool, Sqlite};
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::{sync::Semaphore, time::timeout};
+pub use postgres::PostgresSettings;
 
-/// How long a caller waits for a connection, for a turn to write, or for another process to let go.
+use super::{AuditLog, Queries, Replica, Store, StoreError, Tx};
+use crate::domain::id::ReplicaId;
+use async_trait::async_trait;
+use dialect::{Dialect, sql};
+use line::{in_time, store_error};
+use session::Session;
+use sqlx::{Pool, pool::PoolConnection};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+
+/// How long a caller waits for the database, all in all: for a connection, for a turn to write, for what it is asked.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a database could not be opened. The message says what to do.
@@ -54,55 +60,143 @@ pub enum OpenError {
     /// The database said no.
     #[error("cannot open the database")]
     Database(#[from] sqlx::Error),
-    /// Its tables are not those of this program.
+    /// The server does not answer.
+    #[error("the database server did not let regcred in within ten seconds")]
+    Silent,
+    /// Another process does not come to an end with it.
+    #[error(
+        "another regcred process has been bringing the database's tables up to date for two minutes; look after that one"
+    )]
+    Migrating,
+    /// A newer program has changed its tables.
+    #[error(
+        "the database's tables are at version {found}, and this program knows them up to {known}; run the version of \
+         regcred that last used it, or a newer one"
+    )]
+    Newer {
+        /// The newest migration that the database has seen.
+        found: i64,
+        /// The newest one that this program knows.
+        known: i64,
+    },
+    /// Its tables were made by something else.
     #[error(
         "the database's tables do not fit this version of regcred; run the version that last used it, or a newer one"
     )]
+    OtherSchema,
+    /// Its tables could not be brought up to date.
+    #[error("the database's tables cannot be brought up to date")]
     Migration(#[from] sqlx::migrate::MigrateError),
 }
 
-/// Opens the embedded database, makes it if it is not there, and brings its tables up to date.
+/// Which database to use.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// The embedded one, in this file.
+    Sqlite(PathBuf),
+    /// One that replicas share.
+    Postgres(Box<PostgresSettings>),
+}
+
+/// Opens a database, and brings its tables up to date. The embedded one is made if it is not there.
 ///
 /// # Errors
-/// Another process has it, or the file system or the database said no.
-pub async fn open_sqlite(file: &Path) -> Result<Arc<dyn Store>, OpenError> {
-    let parts = sqlite::open(file).await?;
-    Ok(Arc::new(SqlStore::<Sqlite> {
-        readers: parts.readers,
-        writers: parts.writers,
-        turn: Arc::new(Semaphore::new(1)),
-        options: Arc::new(parts.options),
-        _lock: parts.lock,
-    }))
+/// Another process has it, or the file system or the database said no, or its tables are not those of this program.
+pub async fn open(database: &Database) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(match database {
+        Database::Sqlite(file) => Arc::new(SqlStore::new(sqlite::open(file).await?)),
+        Database::Postgres(settings) => Arc::new(SqlStore::new(postgres::open(settings).await?)),
+    })
+}
+
+/// An opened database.
+struct Parts<DB: Dialect> {
+    readers: Pool<DB>,
+    writers: Pool<DB>,
+    /// How the audit log makes a connection of its own.
+    options: <DB::Connection as sqlx::Connection>::Options,
+    /// How many may write at once.
+    turns: usize,
+    /// Whether the audit log waits for one of these turns too.
+    audit_shares_turns: bool,
+    /// Whether questions, too, must be asked in a transaction.
+    read_in_transactions: bool,
+    /// Held for as long as the database may be used, if one process has it for itself.
+    lock: Option<std::fs::File>,
 }
 
 /// A [`Store`] on one kind of database.
 struct SqlStore<DB: Dialect> {
     readers: Pool<DB>,
     writers: Pool<DB>,
-    /// Hands out the turns to write, first come, first served: as many at once as the database can have.
-    turn: Arc<Semaphore>,
+    /// Hands out the turns to write, first come, first served.
+    turns: Arc<Semaphore>,
+    audit_turns: Arc<Semaphore>,
     options: Arc<<DB::Connection as sqlx::Connection>::Options>,
-    /// Held for as long as the database may be used.
-    _lock: std::fs::File,
+    read_in_transactions: bool,
+    lock: Option<std::fs::File>,
+}
+
+impl<DB: Dialect> SqlStore<DB> {
+    fn new(parts: Parts<DB>) -> Self {
+        let Parts { readers, writers, options, turns, audit_shares_turns, read_in_transactions, lock } = parts;
+        let turns = Arc::new(Semaphore::new(turns));
+        let audit_turns = if audit_shares_turns { Arc::clone(&turns) } else { Arc::new(Semaphore::new(1)) };
+        Self { readers, writers, turns, audit_turns, options: Arc::new(options), read_in_transactions, lock }
+    }
+
+    /// A transaction that may write.
+    async fn write(&self) -> Result<Session<DB>, StoreError> {
+        let deadline = Instant::now() + PATIENCE;
+        let turn = timeout_at(deadline, Arc::clone(&self.turns).acquire_owned()).await;
+        let turn = turn.map_err(|late| StoreError::Unavailable(late.into()))?;
+        let turn = turn.map_err(|closed| StoreError::Unavailable(closed.into()))?;
+        Session::write(acquire(&self.writers, deadline).await?, turn, deadline).await
+    }
+}
+
+async fn acquire<DB: Dialect>(pool: &Pool<DB>, deadline: Instant) -> Result<PoolConnection<DB>, StoreError> {
+    in_time(deadline, pool.acquire()).await.map_err(|error| match store_error::<DB>(&error) {
+        // A server that is not to be trusted, or not to be understood, may be another one next time.
+        StoreError::Refused(reason) => StoreError::Unavailable(reason),
+        error => error,
+    })
 }
 
 #[async_trait]
 impl<DB: Dialect> Store for SqlStore<DB> {
     async fn read(&self) -> Result<Box<dyn Queries>, StoreError> {
-        Ok(Box::new(Session::read(self.readers.acquire().await.map_err(unavailable)?)))
+        let deadline = Instant::now() + PATIENCE;
+        let connection = acquire(&self.readers, deadline).await?;
+        Ok(Box::new(if self.read_in_transactions {
+            Session::read_in_transaction(connection, deadline).await?
+        } else {
+            Session::read(connection, deadline)
+        }))
     }
 
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
-        let turn = timeout(PATIENCE, Arc::clone(&self.turn).acquire_owned()).await;
-        let turn = turn.map_err(|late| StoreError::Unavailable(late.into()))?;
-        let turn = turn.map_err(|closed| StoreError::Unavailable(closed.into()))?;
-        let connection = self.writers.acquire().await.map_err(unavailable)?;
-        Ok(Box::new(Session::<DB>::write(connection, turn).await?))
+        Ok(Box::new(self.write().await?))
     }
 
     fn audit_log(&self) -> Box<dyn AuditLog> {
-        Box::new(audit::SqlAuditLog::<DB>::new(Arc::clone(&self.options), Arc::clone(&self.turn)))
+        Box::new(audit::SqlAuditLog::<DB>::new(Arc::clone(&self.options), Arc::clone(&self.audit_turns)))
+    }
+
+    fn is_shared(&self) -> bool {
+        self.lock.is_none()
+    }
+
+    async fn replica_report(&self, replica: &Replica) -> Result<(), StoreError> {
+        let mut session = self.write().await?;
+        session.replica_put(replica).await?;
+        session.finish().await
+    }
+
+    async fn replica_leave(&self, id: ReplicaId) -> Result<(), StoreError> {
+        let mut session = self.write().await?;
+        sql::<DB>("delete from replicas where id = $1").bind(id.as_uuid()).execute(&mut session).await?;
+        session.finish().await
     }
 
     async fn close(&self) {

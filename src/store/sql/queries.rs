@@ -4,7 +4,7 @@ use super::{
     dialect::{Dialect, sql},
     rows::{
         AuditEventRow, CountRow, CredentialRow, DataKeyRow, DeploymentRow, FoundTokenRow, IdRow, MasterKeyRow,
-        ScopeRow, SealedCredentialRow, TokenRow,
+        ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
     },
     session::Session,
 };
@@ -20,8 +20,8 @@ use crate::{
         token::Token,
     },
     store::{
-        AuditScope, CredentialFilter, DataKeyRecord, Deployment, FoundToken, MasterKeyRecord, Queries, Rows,
-        SealedCredential, StoreError,
+        AuditScope, CredentialFilter, DataKeyRecord, Deployment, FoundToken, MasterKeyRecord, Queries, ReplicaRecord,
+        Rows, SealedCredential, StoreError,
     },
 };
 use async_trait::async_trait;
@@ -72,19 +72,25 @@ macro_rules! credentials_in_force {
 #[async_trait]
 impl<DB: Dialect> Queries for Session<DB> {
     async fn deployment_find(&mut self) -> Result<Option<Deployment>, StoreError> {
-        sql::<DB>("select id, created_at from deployment").optional::<DeploymentRow>(self.connection()).await
+        sql::<DB>("select id, created_at from deployment").optional::<DeploymentRow>(self).await
     }
 
     async fn master_key_list(&mut self) -> Result<Vec<MasterKeyRecord>, StoreError> {
         sql::<DB>("select id, state, salt, check_value, created_at from master_keys order by created_at, id")
-            .all::<MasterKeyRow>(self.connection())
+            .all::<MasterKeyRow>(self)
+            .await
+    }
+
+    async fn replica_list(&mut self) -> Result<Vec<ReplicaRecord>, StoreError> {
+        sql::<DB>("select id, host, version, key_ids, started_at, seen_at, silent from replica_silence order by started_at, id")
+            .all::<ReplicaRow>(self)
             .await
     }
 
     async fn data_key_count(&mut self, master_key: MasterKeyId) -> Result<u64, StoreError> {
         let count = sql::<DB>("select count(*) as count from data_keys where master_key_id = $1")
             .bind(master_key.as_uuid())
-            .optional::<CountRow>(self.connection())
+            .optional::<CountRow>(self)
             .await?;
         Ok(count.unwrap_or_default())
     }
@@ -96,7 +102,7 @@ impl<DB: Dialect> Queries for Session<DB> {
             }
             None => sql::<DB>("select id, scope_id, version, wrapped from data_keys where scope_id is null"),
         };
-        statement.optional::<DataKeyRow>(self.connection()).await
+        statement.optional::<DataKeyRow>(self).await
     }
 
     async fn data_key_list_stale(
@@ -111,7 +117,7 @@ impl<DB: Dialect> Queries for Session<DB> {
         .bind(active.as_uuid())
         .bind(after.map_or(Uuid::nil(), |id| id.as_uuid()))
         .bind(limit.with_one_more())
-        .list::<DataKeyRow>(self.connection())
+        .list::<DataKeyRow>(self)
         .await
     }
 
@@ -132,7 +138,7 @@ impl<DB: Dialect> Queries for Session<DB> {
             .bind(path.organization.to_string())
             .bind(path.project.to_string()),
         };
-        statement.optional::<ScopeRow>(self.connection()).await
+        statement.optional::<ScopeRow>(self).await
     }
 
     async fn organization_list(
@@ -148,7 +154,7 @@ impl<DB: Dialect> Queries for Session<DB> {
         ))
         .bind(text_or_start(after))
         .bind(limit.with_one_more())
-        .list::<ScopeRow>(self.connection())
+        .list::<ScopeRow>(self)
         .await
     }
 
@@ -167,7 +173,7 @@ impl<DB: Dialect> Queries for Session<DB> {
         .bind(organization.as_uuid())
         .bind(text_or_start(after))
         .bind(limit.with_one_more())
-        .list::<ScopeRow>(self.connection())
+        .list::<ScopeRow>(self)
         .await
     }
 
@@ -183,7 +189,7 @@ impl<DB: Dialect> Queries for Session<DB> {
         .bind(filter.after.map_or(Uuid::nil(), |id| id.as_uuid()))
         .bind(filter.server.map(ToString::to_string))
         .bind(filter.limit.with_one_more())
-        .list::<CredentialRow>(self.connection())
+        .list::<CredentialRow>(self)
         .await
     }
 
@@ -201,7 +207,7 @@ impl<DB: Dialect> Queries for Session<DB> {
         .bind(place.id.as_uuid())
         .bind(place.parent_id.map(|id| id.as_uuid()))
         .bind(id.as_uuid())
-        .optional::<CredentialRow>(self.connection())
+        .optional::<CredentialRow>(self)
         .await
     }
 
@@ -213,7 +219,7 @@ impl<DB: Dialect> Queries for Session<DB> {
         let id = sql::<DB>("select id from credentials where scope_id = $1 and server = $2")
             .bind(scope.as_uuid())
             .bind(server.to_string())
-            .optional::<IdRow>(self.connection())
+            .optional::<IdRow>(self)
             .await?;
         Ok(id.map(CredentialId::from_uuid))
     }
@@ -228,7 +234,7 @@ impl<DB: Dialect> Queries for Session<DB> {
         ))
         .bind(place.id.as_uuid())
         .bind(place.parent_id.map(|id| id.as_uuid()))
-        .list::<SealedCredentialRow>(self.connection())
+        .list::<SealedCredentialRow>(self)
         .await
     }
 
@@ -241,7 +247,7 @@ impl<DB: Dialect> Queries for Session<DB> {
              left join scopes s on s.id = t.scope_id left join scopes p on p.id = s.parent_id where t.mac = $1"
         ))
         .bind(mac.as_bytes().to_vec())
-        .optional::<FoundTokenRow>(self.connection())
+        .optional::<FoundTokenRow>(self)
         .await
     }
 
@@ -257,7 +263,7 @@ impl<DB: Dialect> Queries for Session<DB> {
                     .bind(id.as_uuid())
             }
         };
-        statement.optional::<TokenRow>(self.connection()).await
+        statement.optional::<TokenRow>(self).await
     }
 
     async fn token_list(
@@ -284,7 +290,7 @@ impl<DB: Dialect> Queries for Session<DB> {
             Some(scope) => list!("t.scope_id = $3").bind(scope.as_uuid()),
             None => list!("t.scope_id is null"),
         };
-        statement.list::<TokenRow>(self.connection()).await
+        statement.list::<TokenRow>(self).await
     }
 
     async fn operator_token_exists(&mut self) -> Result<bool, StoreError> {
@@ -292,7 +298,7 @@ impl<DB: Dialect> Queries for Session<DB> {
             "select count(*) as count from tokens t cross join database_clock clock \
              where t.role = 'operator' and t.expires_at > clock.now",
         )
-        .optional::<CountRow>(self.connection())
+        .optional::<CountRow>(self)
         .await?;
         Ok(count.is_some_and(|count| count > 0))
     }
@@ -320,7 +326,7 @@ impl<DB: Dialect> Queries for Session<DB> {
             AuditScope::Organization(id) => events!(" and organization_id = $3").bind(id.as_uuid()),
             AuditScope::Project(id) => events!(" and project_id = $3").bind(id.as_uuid()),
         };
-        statement.list::<AuditEventRow>(self.connection()).await
+        statement.list::<AuditEventRow>(self).await
     }
 }
 

@@ -3,21 +3,23 @@
 //! A row type never leaves this module. Where a column's content is not what regcred would have written, the conversion
 //! names the column, and the row is reported as unreadable.
 
+mod keys;
+
+pub(super) use keys::{DataKeyRow, DeploymentRow, MasterKeyRow, ReplicaRow};
+
+use super::columns::Ids;
 use crate::{
     crypto::{data_key::TokenMac, envelope::Sealed},
     domain::{
         audit::{AuditEvent, Outcome, RecordedEvent},
         credential::Credential,
-        id::{CredentialId, DataKeyId, DeploymentId, EventId, MasterKeyId, RequestId, ScopeId, TokenId},
+        id::{CredentialId, DataKeyId, EventId, RequestId, ScopeId, TokenId},
         permission::Action,
         scope::{ProjectPath, Scope, ScopeRecord},
         timestamp::Timestamp,
         token::Token,
     },
-    store::{
-        Corrupt, DataKeyRecord, Deployment, FoundToken, MasterKeyRecord, MasterKeyState, SealedCredential,
-        SealedPassword,
-    },
+    store::{Corrupt, DataKeyRecord, FoundToken, SealedCredential, SealedPassword},
 };
 use sqlx::FromRow;
 use std::str::FromStr;
@@ -93,68 +95,6 @@ impl Record for IdRow {
 
     fn into_domain(self) -> Result<Uuid, &'static str> {
         Ok(self.id)
-    }
-}
-
-#[derive(FromRow)]
-pub(super) struct DeploymentRow {
-    id: Uuid,
-    created_at: Timestamp,
-}
-
-impl Record for DeploymentRow {
-    type Domain = Deployment;
-    const TABLE: &'static str = "deployment";
-
-    fn into_domain(self) -> Result<Deployment, &'static str> {
-        Ok(Deployment { id: DeploymentId::from_uuid(self.id), created_at: self.created_at })
-    }
-}
-
-#[derive(FromRow)]
-pub(super) struct MasterKeyRow {
-    id: Uuid,
-    state: String,
-    salt: Option<Vec<u8>>,
-    check_value: Vec<u8>,
-    created_at: Timestamp,
-}
-
-impl Record for MasterKeyRow {
-    type Domain = MasterKeyRecord;
-    const TABLE: &'static str = "master_keys";
-
-    fn into_domain(self) -> Result<MasterKeyRecord, &'static str> {
-        let states = [MasterKeyState::Active, MasterKeyState::Standby, MasterKeyState::Retired];
-        Ok(MasterKeyRecord {
-            id: MasterKeyId::from_uuid(self.id),
-            state: states.into_iter().find(|state| state.name() == self.state).ok_or("state")?,
-            salt: self.salt.map(|salt| bytes(&salt, "salt")).transpose()?,
-            check_value: bytes(&self.check_value, "check_value")?,
-            created_at: self.created_at,
-        })
-    }
-}
-
-#[derive(FromRow)]
-pub(super) struct DataKeyRow {
-    id: Uuid,
-    scope_id: Option<Uuid>,
-    version: i64,
-    wrapped: Vec<u8>,
-}
-
-impl Record for DataKeyRow {
-    type Domain = DataKeyRecord;
-    const TABLE: &'static str = "data_keys";
-
-    fn into_domain(self) -> Result<DataKeyRecord, &'static str> {
-        Ok(DataKeyRecord {
-            id: DataKeyId::from_uuid(self.id),
-            scope: self.scope_id.map(ScopeId::from_uuid),
-            version: count(self.version, "version")?,
-            wrapped: sealed(self.wrapped, "wrapped")?,
-        })
     }
 }
 
@@ -338,7 +278,7 @@ pub(super) struct AuditEventRow {
     organization_id: Option<Uuid>,
     project_id: Option<Uuid>,
     operation: String,
-    object_ids: String,
+    object_ids: Ids,
     outcome: String,
     address: Option<String>,
 }
@@ -361,7 +301,7 @@ impl Record for AuditEventRow {
                 organization_id: self.organization_id.map(ScopeId::from_uuid),
                 project_id: self.project_id.map(ScopeId::from_uuid),
                 operation: *Action::ALL.iter().find(|action| action.name() == self.operation).ok_or("operation")?,
-                objects: serde_json::from_str(&self.object_ids).map_err(|_| "object_ids")?,
+                objects: self.object_ids.0,
                 outcome: outcomes.into_iter().find(|outcome| outcome.name() == self.outcome).ok_or("outcome")?,
                 address: parse_optional(self.address.as_ref(), "address")?,
             },

@@ -1,12 +1,14 @@
 //! SQLite, the embedded database: one file, one process, one writer at a time.
 
 use super::{
-    OpenError, PATIENCE,
-    dialect::{BoundQuery, Dialect},
+    OpenError, PATIENCE, Parts,
+    dialect::{BoundQuery, Dialect, Refusal},
+    schema,
 };
 use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, Pool, Sqlite, SqliteConnection,
-    error::DatabaseError,
+    ConnectOptions as _, Connection as _, Executor as _, Sqlite, SqliteConnection,
+    error::{DatabaseError, ErrorKind},
+    migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 use std::{
@@ -18,15 +20,25 @@ use std::{
 /// Up to 3.51.2 two connections that write and checkpoint at once can corrupt a WAL database.
 const OLDEST_SOUND_VERSION: [u32; 3] = [3, 51, 3];
 const READERS: u32 = 4;
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// The primary result codes (<https://www.sqlite.org/rescode.html>) that say "not now": `SQLITE_BUSY`, `LOCKED`,
-/// `NOMEM`, `READONLY`, `INTERRUPT`, `IOERR`, `FULL`, `CANTOPEN`.
-const PASSING: [u32; 8] = [5, 6, 7, 8, 9, 10, 13, 14];
+/// `NOMEM`, `READONLY`, `INTERRUPT`, `FULL`, `CANTOPEN`.
+const PASSING: [u32; 7] = [5, 6, 7, 8, 9, 13, 14];
+/// `SQLITE_IOERR`: what was written may be in the file or not. A connection that is opened anew reads what there is.
+const IOERR: u32 = 10;
 
 impl Dialect for Sqlite {
     // A deferred transaction that becomes a writer later fails at once when another one writes: no timeout applies.
     const BEGIN: &'static str = "begin immediate";
+    const BEGIN_READING: &'static str = "begin";
+    // Changes come one after the other: whoever would revoke it waits already.
+    const HOLD_TOKEN: &'static str = "select id from tokens where id = $1";
+
+    async fn run(connection: &mut SqliteConnection, text: &'static str) -> Result<(), sqlx::Error> {
+        connection.execute(sqlx::raw_sql(text)).await.map(|_| ())
+    }
 
     async fn execute(connection: &mut SqliteConnection, query: BoundQuery<Self>) -> Result<u64, sqlx::Error> {
         connection.execute(query).await.map(|done| done.rows_affected())
@@ -39,9 +51,21 @@ impl Dialect for Sqlite {
         connection.fetch_all(query).await
     }
 
-    fn is_passing(error: &dyn DatabaseError) -> bool {
+    fn meaning(refusal: &dyn DatabaseError) -> Refusal {
         // An extended code has the primary one in its low byte.
-        error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| PASSING.contains(&(code & 0xff)))
+        match refusal.code().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff) {
+            Some(IOERR) => Refusal::Disconnected,
+            Some(code) if PASSING.contains(&code) => Refusal::Passing,
+            _ if matches!(refusal.kind(), ErrorKind::UniqueViolation | ErrorKind::ForeignKeyViolation) => {
+                Refusal::Conflict
+            }
+            _ => Refusal::Defect,
+        }
+    }
+
+    fn describe(refusal: &dyn DatabaseError) -> String {
+        // SQLite's messages name tables and columns, never values.
+        format!("SQLite {}: {}", refusal.code().unwrap_or_default(), refusal.message())
     }
 
     async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
@@ -49,15 +73,7 @@ impl Dialect for Sqlite {
     }
 }
 
-/// An opened database.
-pub(super) struct Parts {
-    pub(super) readers: Pool<Sqlite>,
-    pub(super) writers: Pool<Sqlite>,
-    pub(super) options: SqliteConnectOptions,
-    pub(super) lock: File,
-}
-
-pub(super) async fn open(file: &Path) -> Result<Parts, OpenError> {
+pub(super) async fn open(file: &Path) -> Result<Parts<Sqlite>, OpenError> {
     let fault = |source| OpenError::File { path: file.to_owned(), source };
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fault)?;
@@ -80,7 +96,10 @@ pub(super) async fn open(file: &Path) -> Result<Parts, OpenError> {
         .disable_statement_logging();
     let mut first = options.connect().await?;
     check_version(&mut first).await?;
-    sqlx::migrate!("migrations/sqlite").run(&mut first).await?;
+    // The lock keeps others out.
+    if schema::is_behind(&mut first, &MIGRATIONS).await? {
+        MIGRATIONS.run(&mut first).await?;
+    }
     first.close().await?;
 
     let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(PATIENCE);
@@ -88,7 +107,10 @@ pub(super) async fn open(file: &Path) -> Result<Parts, OpenError> {
         readers: pool(READERS).connect_lazy_with(options.clone().pragma("query_only", "on")),
         writers: pool(1).connect_lazy_with(options.clone()),
         options,
-        lock,
+        turns: 1,
+        audit_shares_turns: true,
+        read_in_transactions: false,
+        lock: Some(lock),
     })
 }
 

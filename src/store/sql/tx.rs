@@ -2,7 +2,9 @@
 
 use super::{
     audit,
+    columns::Ids,
     dialect::{Dialect, Statement, sql},
+    rows::IdRow,
     session::Session,
 };
 use crate::{
@@ -15,17 +17,43 @@ use crate::{
         timestamp::Timestamp,
         token::Token,
     },
-    store::{DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, StoreError, Tx},
+    store::{DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, Replica, StoreError, Tx},
 };
 use async_trait::async_trait;
 
 #[async_trait]
 impl<DB: Dialect> Tx for Session<DB> {
+    async fn keys_lock(&mut self) -> Result<(), StoreError> {
+        // The one row that is always there stands for all keys.
+        sql::<DB>("update deployment set created_at = created_at where singleton = 1").execute(self).await?;
+        Ok(())
+    }
+
+    async fn token_hold(&mut self, id: TokenId) -> Result<bool, StoreError> {
+        Ok(sql::<DB>(DB::HOLD_TOKEN).bind(id.as_uuid()).optional::<IdRow>(self).await?.is_some())
+    }
+
+    async fn replica_put(&mut self, replica: &Replica) -> Result<(), StoreError> {
+        let keys = replica.keys.iter().map(MasterKeyId::as_uuid).collect();
+        sql::<DB>(
+            "insert into replicas (id, host, version, key_ids, started_at, seen_at) \
+             select $1, $2, $3, $4, clock.now, clock.now from database_clock clock where true \
+             on conflict (id) do update set key_ids = excluded.key_ids, seen_at = excluded.seen_at",
+        )
+        .bind(replica.id.as_uuid())
+        .bind(replica.host.clone())
+        .bind(replica.version.clone())
+        .bind(Ids(keys))
+        .execute(self)
+        .await?;
+        Ok(())
+    }
+
     async fn deployment_insert(&mut self, deployment: &Deployment) -> Result<(), StoreError> {
         sql::<DB>("insert into deployment (singleton, id, created_at) values (1, $1, $2)")
             .bind(deployment.id.as_uuid())
             .bind(deployment.created_at)
-            .execute(self.connection())
+            .execute(self)
             .await?;
         Ok(())
     }
@@ -37,7 +65,7 @@ impl<DB: Dialect> Tx for Session<DB> {
             .bind(key.salt.map(|salt| salt.to_vec()))
             .bind(key.check_value.to_vec())
             .bind(key.created_at)
-            .execute(self.connection())
+            .execute(self)
             .await?;
         Ok(())
     }
@@ -46,7 +74,7 @@ impl<DB: Dialect> Tx for Session<DB> {
         sql::<DB>("update master_keys set state = $2 where id = $1")
             .bind(id.as_uuid())
             .bind(state.name().to_owned())
-            .execute(self.connection())
+            .execute(self)
             .await?;
         Ok(())
     }
@@ -62,7 +90,7 @@ impl<DB: Dialect> Tx for Session<DB> {
         .bind(key.wrapped.key_id())
         .bind(key.wrapped.as_bytes().to_vec())
         .bind(at)
-        .execute(self.connection())
+        .execute(self)
         .await?;
         Ok(inserted == 1)
     }
@@ -76,7 +104,7 @@ impl<DB: Dialect> Tx for Session<DB> {
         .bind(old.wrapped.key_id())
         .bind(wrapped.key_id())
         .bind(wrapped.as_bytes().to_vec())
-        .execute(self.connection())
+        .execute(self)
         .await?;
         Ok(updated == 1)
     }
@@ -89,13 +117,13 @@ impl<DB: Dialect> Tx for Session<DB> {
         .bind(record.parent_id.map(|id| id.as_uuid()))
         .bind(record.name().map(ToString::to_string))
         .bind(record.created_at)
-        .execute(self.connection())
+        .execute(self)
         .await?;
         Ok(inserted == 1)
     }
 
     async fn scope_delete(&mut self, id: ScopeId) -> Result<(), StoreError> {
-        sql::<DB>("delete from scopes where id = $1").bind(id.as_uuid()).execute(self.connection()).await?;
+        sql::<DB>("delete from scopes where id = $1").bind(id.as_uuid()).execute(self).await?;
         Ok(())
     }
 
@@ -118,7 +146,7 @@ impl<DB: Dialect> Tx for Session<DB> {
             .bind(new.created_at)
             .bind(new.updated_at)
             .bind(new.rotated_at)
-            .execute(self.connection())
+            .execute(self)
             .await?;
         Ok(inserted == 1)
     }
@@ -141,7 +169,7 @@ impl<DB: Dialect> Tx for Session<DB> {
             .bind(new.rotated_at)
             .bind(password.map(|(sealed, _)| sealed.as_bytes().to_vec()))
             .bind(password.map(|(_, fingerprint)| fingerprint.to_vec()))
-            .execute(self.connection())
+            .execute(self)
             .await?;
         Ok(updated == 1)
     }
@@ -150,7 +178,7 @@ impl<DB: Dialect> Tx for Session<DB> {
         let deleted = sql::<DB>("delete from credentials where id = $1 and revision = $2")
             .bind(id.as_uuid())
             .bind(i64::from(revision))
-            .execute(self.connection())
+            .execute(self)
             .await?;
         Ok(deleted == 1)
     }
@@ -164,7 +192,7 @@ impl<DB: Dialect> Tx for Session<DB> {
             .bind(mac.as_bytes().to_vec())
             .bind(token.expires_at)
             .bind(token.created_at)
-            .execute(self.connection())
+            .execute(self)
             .await?;
         Ok(())
     }
@@ -176,11 +204,11 @@ impl<DB: Dialect> Tx for Session<DB> {
             }
             None => sql::<DB>("delete from tokens where id = $1 and scope_id is null").bind(id.as_uuid()),
         };
-        Ok(statement.execute(self.connection()).await? == 1)
+        Ok(statement.execute(self).await? == 1)
     }
 
     async fn commit(mut self: Box<Self>, event: AuditEvent) -> Result<(), StoreError> {
-        audit::insert::<DB>(self.connection(), &event).await?;
+        audit::insert::<DB>(&mut *self, std::slice::from_ref(&event)).await?;
         (*self).finish().await
     }
 }

@@ -21,7 +21,8 @@ use regcred::{
     },
     store::{
         AuditScope, CredentialFilter, DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, Queries,
-        SealedCredential, SealedPassword, Store, Tx, sql,
+        SealedCredential, SealedPassword, Store, Tx,
+        sql::{self, Database},
     },
 };
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -62,7 +63,7 @@ pub struct Bench {
 pub async fn sqlite() -> Bench {
     let folder = tempfile::tempdir().expect("there is room for a database");
     let file = folder.path().join("contract.db");
-    let store = sql::open_sqlite(&file).await.expect("a database is made");
+    let store = sql::open(&Database::Sqlite(file.clone())).await.expect("a database is made");
     Bench::new(store, Box::new(SqliteBackDoor(file)), folder).await
 }
 

@@ -1,0 +1,58 @@
+//! Bringing the tables up to date, also when ten processes start at once.
+
+use super::{PostgresSettings, vetting};
+use crate::store::sql::{OpenError, schema};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _, migrate::Migrator};
+use std::{sync::LazyLock, time::Duration};
+use tokio::time::{Instant, sleep, timeout};
+
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("migrations/postgres");
+    migrations.set_locking(false);
+    migrations
+});
+
+/// How long another process may take to migrate.
+const PATIENCE: Duration = Duration::from_mins(2);
+const STEP: Duration = Duration::from_millis(100);
+/// How long a server may take to let a process in.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Takes the lock of all regcreds in this database, or not, at once. A process that waited in `pg_advisory_lock` would hold a
+/// snapshot, for which an index that another one builds concurrently would wait in turn. The lock goes with the transaction, so
+/// it works through a pooler too.
+const TRY_LOCK: &str = "select pg_try_advisory_xact_lock(7235405411734054244)::text";
+
+/// Brings the tables up to date, if they are not.
+///
+/// # Errors
+/// The server is not to be trusted or not to be had, or the tables are newer than this program.
+pub(super) async fn migrate(settings: &PostgresSettings) -> Result<(), OpenError> {
+    let options = settings.options();
+    let mut connection = timeout(CONNECT, options.connect()).await.map_err(|_| OpenError::Silent)??;
+    vetting::vet(&mut connection).await?;
+    let begun = Instant::now();
+    while schema::is_behind(&mut connection, &MIGRATIONS).await? && !try_migrate(&mut connection).await? {
+        if begun.elapsed() > PATIENCE {
+            return Err(OpenError::Migrating);
+        }
+        sleep(STEP).await;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+/// Runs all migrations in one transaction; `false` if another process is at it.
+#[expect(clippy::disallowed_methods, reason = "sqlx runs migrations in savepoints only if it began the transaction")]
+async fn try_migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
+    let mut tx = connection.begin().await?;
+    let locked: String = tx.fetch_one(sqlx::raw_sql(TRY_LOCK)).await?.try_get(0)?;
+    if locked != "true" {
+        tx.rollback().await?;
+        return Ok(false);
+    }
+    // Another process may have finished between the look and the lock; then this finds nothing to do.
+    MIGRATIONS.run(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(true)
+}

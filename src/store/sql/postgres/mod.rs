@@ -1,0 +1,155 @@
+//! PostgreSQL, the database that replicas share.
+
+mod migrate;
+mod settings;
+mod vetting;
+
+pub use settings::PostgresSettings;
+
+use super::{
+    OpenError, PATIENCE, Parts,
+    dialect::{BoundQuery, Dialect, Refusal},
+};
+use sqlx::{
+    ConnectOptions as _, Executor as _, PgConnection, Postgres,
+    error::DatabaseError,
+    postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgRow},
+};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// A connection that lay idle for longer is tried before it is used: the server may have been restarted meanwhile.
+const TRIED_AFTER: Duration = Duration::from_secs(1);
+
+/// How each transaction begins: with the limits of its own, which hold behind a pooler too. A statement that waits for longer
+/// than callers do is given up; so is a transaction whose process has gone silent, with the locks that it holds.
+macro_rules! begin {
+    ($mode:literal) => {
+        concat!(
+            "begin isolation level read committed ",
+            $mode,
+            "; set local statement_timeout = 2000; set local lock_timeout = 1800; \
+             set local idle_in_transaction_session_timeout = 2000"
+        )
+    };
+}
+
+impl Dialect for Postgres {
+    const BEGIN: &'static str = begin!("read write");
+    const BEGIN_READING: &'static str = begin!("read only");
+    const HOLD_TOKEN: &'static str = "select id from tokens where id = $1 for share";
+
+    async fn run(connection: &mut PgConnection, text: &'static str) -> Result<(), sqlx::Error> {
+        connection.execute(sqlx::raw_sql(text)).await.map(|_| ())
+    }
+
+    async fn execute(connection: &mut PgConnection, query: BoundQuery<Self>) -> Result<u64, sqlx::Error> {
+        connection.execute(query).await.map(|done| done.rows_affected())
+    }
+
+    async fn fetch_all(connection: &mut PgConnection, query: BoundQuery<Self>) -> Result<Vec<PgRow>, sqlx::Error> {
+        connection.fetch_all(query).await
+    }
+
+    fn meaning(refusal: &dyn DatabaseError) -> Refusal {
+        meaning(refusal.code().as_deref().unwrap_or_default())
+    }
+
+    fn describe(refusal: &dyn DatabaseError) -> String {
+        // Messages and details repeat what stands in rows; codes and names do not.
+        let mut text = format!("SQLSTATE {}", refusal.code().unwrap_or_default());
+        if let Some(refusal) = refusal.try_downcast_ref::<PgDatabaseError>() {
+            let names =
+                [("table", refusal.table()), ("column", refusal.column()), ("constraint", refusal.constraint())];
+            for (what, name) in names {
+                text.extend(name.map(|name| format!(", {what} {name}")));
+            }
+        }
+        text
+    }
+
+    async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = options.connect().await?;
+        vetting::vet(&mut connection).await?;
+        Ok(connection)
+    }
+}
+
+/// What a SQLSTATE means (PostgreSQL's manual, appendix A).
+fn meaning(code: &str) -> Refusal {
+    match code {
+        // cannot_connect_now, too_many_connections: there is no connection to lose.
+        "57P03" | "53300" => Refusal::Passing,
+        // read_only_sql_transaction: the server was the primary one and is not any more.
+        // idle_in_transaction_session_timeout, idle_session_timeout, and every way in which a server goes down.
+        "25006" | "25P03" | "57P01" | "57P02" | "57P04" | "57P05" => Refusal::Disconnected,
+        // unique, foreign key and restrict violations; serialization failures and deadlocks.
+        "23505" | "23503" | "23001" | "40001" | "40P01" => Refusal::Conflict,
+        _ => match code.get(..2) {
+            Some("08") => Refusal::Disconnected,
+            // Credentials that were changed, resources that ran out, time-outs, locks, and errors of the system below.
+            Some("28" | "3D" | "53" | "55" | "57" | "58") => Refusal::Passing,
+            _ => Refusal::Defect,
+        },
+    }
+}
+
+/// Connects, checks that this server may be trusted with what must not be lost, and brings the tables up to date.
+///
+/// # Errors
+/// The server cannot be had, is set up so that it loses what it has confirmed, or its tables do not fit.
+pub(super) async fn open(settings: &PostgresSettings) -> Result<Parts<Postgres>, OpenError> {
+    migrate::migrate(settings).await?;
+    let options = settings.options();
+    let pool = |most| {
+        PgPoolOptions::new()
+            .max_connections(most)
+            .acquire_timeout(PATIENCE)
+            .test_before_acquire(false)
+            .after_connect(|connection, _| Box::pin(vetting::vet(connection)))
+            .before_acquire(|connection, about| {
+                Box::pin(async move {
+                    Ok(about.idle_for < TRIED_AFTER || vetting::is_between_transactions(connection).await)
+                })
+            })
+            .after_release(|connection, _| Box::pin(async { Ok(vetting::is_between_transactions(connection).await) }))
+            .connect_lazy_with(options.clone())
+    };
+    let (readers, writers) = settings.shares();
+    Ok(Parts {
+        readers: pool(readers),
+        writers: pool(writers),
+        options,
+        turns: writers as usize,
+        audit_shares_turns: false,
+        read_in_transactions: settings.is_pooled(),
+        lock: None,
+    })
+}
+
+/// What a server says within a second; else nothing.
+async fn soon<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Option<T> {
+    timeout(Duration::from_secs(1), work).await.ok()?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_means_what_its_class_says_unless_it_is_named() {
+        let means = |code| meaning(code);
+        for code in ["25006", "57P01", "57P02", "08006", "08003", "08P01", "25P03"] {
+            assert_eq!(means(code), Refusal::Disconnected, "{code}");
+        }
+        for code in ["53100", "53300", "57014", "55P03", "58030", "57P03", "28P01"] {
+            assert_eq!(means(code), Refusal::Passing, "{code}");
+        }
+        for code in ["23505", "23503", "40001", "40P01"] {
+            assert_eq!(means(code), Refusal::Conflict, "{code}");
+        }
+        for code in ["42P01", "25P02", "22021", "23514", "", "?"] {
+            assert_eq!(means(code), Refusal::Defect, "{code}");
+        }
+    }
+}
