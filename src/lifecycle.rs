@@ -146,14 +146,24 @@ pub async fn serve(
     let token_file = settings.data_dir.join("operator.token");
     let keep = |token: &TokenText| write_token(&token_file, token);
     let sources = key_sources(settings.keyring, settings.passphrase);
-    let started =
-        Service::start(Arc::clone(&store), sources, Arc::clone(&clock), Arc::clone(&random), operator_token, keep)
-            .await?;
+    let started = Service::start(
+        Arc::clone(&store),
+        host(),
+        sources,
+        (Arc::clone(&clock), Arc::clone(&random)),
+        operator_token,
+        keep,
+    )
+    .await?;
     let Started { service, audit, new_keyring, new_operator_token } = started;
     let new_operator_token = new_operator_token.then(|| token_file.clone());
     announce(new_keyring.as_deref(), new_operator_token.as_deref());
 
     let service = Arc::new(service);
+    let in_step = tokio::spawn({
+        let service = Arc::clone(&service);
+        async move { service.keep_in_step().await }
+    });
     let draining = Arc::new(AtomicBool::new(false));
     let shared = |listener| Shared {
         listener,
@@ -176,6 +186,9 @@ pub async fn serve(
         // Nothing is waited for. What is not durable by now was not acknowledged, and gave nothing out.
         return outcome;
     }
+    in_step.abort();
+    let _ = in_step.await;
+    service.leave().await;
     drop(service);
     if timeout(LAST_EVENTS, audit).await.is_err() {
         tracing::warn!("the last audit events were not written; nothing was handed out for them");
@@ -183,6 +196,11 @@ pub async fn serve(
     store.close().await;
     tracing::info!("stopped");
     outcome
+}
+
+/// What this machine or pod is called.
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {

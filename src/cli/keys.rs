@@ -120,7 +120,10 @@ impl Listed for MasterKey {
         Column::new("STATE", |item| {
             output::coloured(&item.state, if item.state == "active" { Color::Green } else { Color::Reset })
         }),
-        Column::new("LOADED", |item| Cell::new(if item.loaded { "yes" } else { "no" })),
+        Column::new("LOADED", |item| {
+            let missing = (!item.lacking.is_empty()).then(|| format!("not on {}", item.lacking.join(", ")));
+            Cell::new(missing.unwrap_or_else(|| if item.loaded { "yes" } else { "no" }.to_owned()))
+        }),
         Column::new("DATA KEYS", |item| Cell::new(item.data_keys)),
         Column::new("CREATED", |item| Cell::new(ago(item.created_at, now()))),
     ];

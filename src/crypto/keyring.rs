@@ -23,11 +23,18 @@ use zeroize::Zeroizing;
 /// Wraps and unwraps data keys. The [`Keyring`] does it in this process; a key service could do it elsewhere.
 #[async_trait]
 pub trait KeyWrapper: Send + Sync {
-    /// Wraps a data key under the active master key, for the place where it will be stored.
+    /// Wraps a data key under that master key, for the place where it will be stored. Which one is to be used stands in the
+    /// database, for all processes.
     ///
     /// # Errors
-    /// No master key is active, or the binding is that of another data key.
-    async fn wrap(&self, key: &DataKey, binding: &KeyBinding, random: &dyn Random) -> Result<Sealed, KeyError>;
+    /// The master key is not at hand, or the binding is that of another data key.
+    async fn wrap(
+        &self,
+        under: MasterKeyId,
+        key: &DataKey,
+        binding: &KeyBinding,
+        random: &dyn Random,
+    ) -> Result<Sealed, KeyError>;
 
     /// Unwraps a data key that was wrapped under any master key that is at hand.
     ///
@@ -42,7 +49,7 @@ pub enum KeyError {
     /// The master key is not in the keyring.
     #[error("master key {0} is not in the keyring")]
     Unknown(MasterKeyId),
-    /// There are no master keys, or none of them was made the active one.
+    /// There are no master keys, or none of them is the active one.
     #[error("no master key is active")]
     NoActive,
     /// The wrapped key did not open, or the binding does not name the key that was to be wrapped.
@@ -95,67 +102,41 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// The master keys that this process has: one active, which wraps; the others only unwrap.
+/// The master keys that this process has.
 ///
 /// Keys come and go while requests are served. A lock is held only to look up or change an entry, never over an
 /// encryption or an await.
 pub struct Keyring(RwLock<Keys>);
 
-#[derive(Default)]
-struct Keys {
-    all: BTreeMap<MasterKeyId, Arc<MasterKey>>,
-    active: Option<MasterKeyId>,
-}
+type Keys = BTreeMap<MasterKeyId, Arc<MasterKey>>;
 
 impl Keyring {
-    /// A keyring of these keys, of which none is active yet.
+    /// A keyring of these keys.
     #[must_use]
     pub fn new(keys: Vec<MasterKey>) -> Self {
-        let all = keys.into_iter().map(|key| (key.id(), Arc::new(key))).collect();
-        Self(RwLock::new(Keys { all, active: None }))
-    }
-
-    /// Makes this key the one that wraps.
-    ///
-    /// # Errors
-    /// It is not in the keyring.
-    pub fn activate(&self, id: MasterKeyId) -> Result<(), KeyError> {
-        let mut keys = self.write();
-        if !keys.all.contains_key(&id) {
-            return Err(KeyError::Unknown(id));
-        }
-        keys.active = Some(id);
-        Ok(())
-    }
-
-    /// The key that wraps.
-    #[must_use]
-    pub fn active(&self) -> Option<MasterKeyId> {
-        self.read().active
+        Self(RwLock::new(keys.into_iter().map(|key| (key.id(), Arc::new(key))).collect()))
     }
 
     /// Adds a key, or puts it in the place of the one of the same id.
     pub fn insert(&self, key: MasterKey) {
-        self.write().all.insert(key.id(), Arc::new(key));
+        self.write().insert(key.id(), Arc::new(key));
     }
 
-    /// Takes a key out. If it was the active one, none is active until another is made so.
+    /// Takes a key out.
     pub fn remove(&self, id: MasterKeyId) {
-        let mut keys = self.write();
-        keys.all.remove(&id);
-        keys.active = keys.active.filter(|active| *active != id);
+        self.write().remove(&id);
     }
 
     /// Whether the key is here.
     #[must_use]
     pub fn contains(&self, id: MasterKeyId) -> bool {
-        self.read().all.contains_key(&id)
+        self.read().contains_key(&id)
     }
 
     /// All keys that are here, in the order of their ids.
     #[must_use]
     pub fn ids(&self) -> Vec<MasterKeyId> {
-        self.read().all.keys().copied().collect()
+        self.read().keys().copied().collect()
     }
 
     /// The [`MasterKey::check_value`] of a key, if it is here.
@@ -165,12 +146,7 @@ impl Keyring {
     }
 
     fn find(&self, id: MasterKeyId) -> Option<Arc<MasterKey>> {
-        self.read().all.get(&id).cloned()
-    }
-
-    fn find_active(&self) -> Option<Arc<MasterKey>> {
-        let keys = self.read();
-        keys.all.get(&keys.active?).cloned()
+        self.read().get(&id).cloned()
     }
 
     // No change leaves the keys half done, so they are good even if a thread panicked while it held the lock.
@@ -185,18 +161,24 @@ impl Keyring {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keyring").field("ids", &self.ids()).field("active", &self.active()).finish()
+        f.debug_struct("Keyring").field("ids", &self.ids()).finish()
     }
 }
 
 #[async_trait]
 impl KeyWrapper for Keyring {
-    async fn wrap(&self, key: &DataKey, binding: &KeyBinding, random: &dyn Random) -> Result<Sealed, KeyError> {
+    async fn wrap(
+        &self,
+        under: MasterKeyId,
+        key: &DataKey,
+        binding: &KeyBinding,
+        random: &dyn Random,
+    ) -> Result<Sealed, KeyError> {
         if binding.data_key != key.id() || binding.version != key.version() {
             // Unwrapped by this binding, it would come back under another name, and open nothing.
             return Err(KeyError::Open(OpenError::WrongKey));
         }
-        let master = self.find_active().ok_or(KeyError::NoActive)?;
+        let master = self.find(under).ok_or(KeyError::Unknown(under))?;
         Ok(envelope::seal(master.key(), &binding.into(), key.key().bytes(), random))
     }
 

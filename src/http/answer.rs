@@ -135,6 +135,7 @@ pub(super) fn master_key(key: &MasterKey) -> wire::MasterKey {
         id: key.id.as_uuid(),
         state: key.state.name().to_owned(),
         loaded: key.loaded,
+        lacking: key.lacking.clone(),
         data_keys: key.data_keys,
         created_at: key.created_at,
     }

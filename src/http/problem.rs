@@ -155,7 +155,7 @@ impl From<Error> for Problem {
             },
             Error::Stale => Self::new(Kind::Stale, "read it again, and send the ETag of what was read as If-Match"),
             Error::OrganizationNotEmpty => Self::new(Kind::OrganizationNotEmpty, "delete its projects first"),
-            Error::KeyState(reason) => Self::new(Kind::KeyState, *reason),
+            Error::KeyState(reason) => Self::new(Kind::KeyState, reason.clone()),
             Error::TryAgain | Error::Store(StoreError::Conflict(_)) => {
                 Self::new(Kind::TryAgain, "nothing was changed; send the request again")
             }

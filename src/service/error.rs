@@ -5,6 +5,7 @@ use crate::{
     domain::{credential::Contradiction, id::CredentialId, permission::Action, scope::Scope, text::Invalid},
     store::{Corrupt, StoreError},
 };
+use std::borrow::Cow;
 
 /// Why a use case was not carried out. In every case nothing was changed and no secret was given out.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +47,7 @@ pub enum Error {
     OrganizationNotEmpty,
     /// The master key is not in a state that allows it.
     #[error("{0}")]
-    KeyState(&'static str),
+    KeyState(Cow<'static, str>),
     /// Two changes got in each other's way.
     #[error("another change came first")]
     TryAgain,

@@ -3,7 +3,7 @@
 //! The way of a rotation is add, activate, rewrap, retire. Key material never crosses HTTP: a new key is made in this
 //! process and written to its keyring file.
 
-use super::{Error, Service, Thing};
+use super::{Error, Service, Thing, active_key, replicas::lacking};
 use crate::{
     crypto::{
         binding::KeyBinding,
@@ -19,7 +19,6 @@ use crate::{
     },
     store::{DataKeyRecord, MasterKeyRecord, MasterKeyState, Queries, StoreError, Tx},
 };
-use std::sync::Arc;
 
 /// What a rewrapping did.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,6 +38,8 @@ pub struct MasterKey {
     pub state: MasterKeyState,
     /// Whether this process holds it.
     pub loaded: bool,
+    /// The machines of the live processes that do not hold it.
+    pub lacking: Vec<String>,
     /// How many data keys are wrapped under it.
     pub data_keys: u64,
     /// When it was first seen.
@@ -65,6 +66,10 @@ impl Service {
             id: record.id,
             state: record.state,
             loaded: self.keyring.contains(record.id),
+            lacking: match record.state {
+                MasterKeyState::Retired => Vec::new(),
+                MasterKeyState::Active | MasterKeyState::Standby => lacking(queries, record.id).await?,
+            },
             data_keys: queries.data_key_count(record.id).await?,
             created_at: record.created_at,
         })
@@ -77,7 +82,8 @@ impl Service {
     pub async fn key_add(&self, caller: &Caller) -> Result<MasterKey, Error> {
         let permit = self.permit(caller, Action::KeyAdd, &Scope::Deployment).await?;
         let file = self.keyring_file.clone().ok_or(Error::KeyState(
-            "the keyring comes from the environment, where regcred cannot add to it; use a keyring file to rotate keys",
+            "the keyring comes from the environment, where regcred cannot add to it; use a keyring file to rotate keys"
+                .into(),
         ))?;
         let id = MasterKeyId::new(&*self.clock, &*self.random);
         let key = keyring::MasterKey::generate(id, &*self.random);
@@ -88,36 +94,44 @@ impl Service {
             check_value: key.check_value(self.deployment),
             created_at: self.clock.now(),
         };
-        let _turn = self.key_changes.lock().await;
-        let known = self.store.read().await?.master_key_list().await?;
+        // The lock also keeps other processes from the file, which they may share.
+        let mut tx = self.begin(&permit).await?;
+        tx.keys_lock().await?;
+        let known = tx.master_key_list().await?;
         let in_use = |key: &&MasterKeyRecord| key.salt.is_none() && self.keyring.contains(key.id);
         let others: Vec<_> = known.iter().filter(in_use).map(|key| key.id).collect();
         // The file first: a key that is only in the file harms nobody, one that is only in the database is lost.
         let added = in_file(move || keyring_file::add(&file, &key, &others).map(|()| key)).await;
         self.keyring.insert(added.map_err(|error| match error {
             Error::KeyringFile(KeyringFileError::Incomplete) => Error::KeyState(
-                "the keyring file is missing or lacks keys that are in use; put it back from its backup first",
+                "the keyring file is missing or lacks keys that are in use; put it back from its backup first".into(),
             ),
             error => error,
         })?);
-        let mut tx = self.begin(&permit).await?;
         tx.master_key_insert(&record).await?;
+        tx.replica_put(&self.replica.describe(self.keyring.ids())).await?;
+        let described = self.described(&mut *tx, &record).await?;
         tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
-        Ok(MasterKey { id, state: record.state, loaded: true, data_keys: 0, created_at: record.created_at })
+        Ok(described)
     }
 
     /// Wraps with this master key from now on. The one before stays to unwrap.
     ///
     /// # Errors
-    /// There is none, it is retired or not held by this process, the caller may not, or the store failed.
+    /// There is none, it is retired or not held by every live process, the caller may not, or the store failed.
     pub async fn key_activate(&self, caller: &Caller, id: MasterKeyId) -> Result<MasterKey, Error> {
         let permit = self.permit(caller, Action::KeyActivate, &Scope::Deployment).await?;
-        let _turn = self.key_changes.lock().await;
         let mut tx = self.begin(&permit).await?;
+        tx.keys_lock().await?;
         let keys = tx.master_key_list().await?;
         let record = keys.iter().find(|key| key.id == id).ok_or(Error::NotFound(Thing::MasterKey))?;
         if record.state == MasterKeyState::Retired || !self.keyring.contains(id) {
-            return Err(Error::KeyState("the master key is retired or not in the keyring of this process"));
+            return Err(Error::KeyState("the master key is retired or not in the keyring of this process".into()));
+        }
+        let lacking = lacking(&mut *tx, id).await?;
+        if !lacking.is_empty() {
+            let hosts = lacking.join(", ");
+            return Err(Error::KeyState(format!("replicas that do not hold the master key yet: {hosts}").into()));
         }
         let record = MasterKeyRecord { state: MasterKeyState::Active, ..record.clone() };
         for active in keys.iter().filter(|key| key.state == MasterKeyState::Active) {
@@ -126,7 +140,6 @@ impl Service {
         tx.master_key_update(id, MasterKeyState::Active).await?;
         let described = self.described(&mut *tx, &record).await?;
         tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
-        self.keyring.activate(id)?;
         Ok(described)
     }
 
@@ -137,18 +150,18 @@ impl Service {
     /// The caller may not, or the store failed; what was done until then stays done.
     pub async fn key_rewrap(&self, caller: &Caller) -> Result<Rewrapped, Error> {
         let permit = self.permit(caller, Action::KeyRewrap, &Scope::Deployment).await?;
-        let _turn = self.key_changes.lock().await;
-        let active = self.keyring.active().ok_or(keyring::KeyError::NoActive)?;
         let mut done = Rewrapped::default();
         let mut request = PageRequest::default();
         loop {
             let mut tx = self.begin(&permit).await?;
+            tx.keys_lock().await?;
+            let active = active_key(&mut *tx).await?;
             let rows = tx.data_key_list_stale(active, super::after(&request)?, request.limit).await?;
             let page = super::page(rows, &request, |key| key.id, |lost| lost.id.parse().ok());
             done.unreadable += page.unreadable;
             let mut objects = Vec::new();
             for old in &page.items {
-                match self.rewrap(&mut *tx, old).await {
+                match self.rewrap(&mut *tx, active, old).await {
                     Ok(true) => objects.push(old.id.as_uuid()),
                     // Another process was faster.
                     Ok(false) => {}
@@ -167,11 +180,11 @@ impl Service {
         }
     }
 
-    async fn rewrap(&self, tx: &mut dyn Tx, old: &DataKeyRecord) -> Result<bool, Error> {
+    async fn rewrap(&self, tx: &mut dyn Tx, active: MasterKeyId, old: &DataKeyRecord) -> Result<bool, Error> {
         let key = self.data_key_open(old).await?;
         let binding =
             KeyBinding { deployment: self.deployment, scope: old.scope, data_key: old.id, version: old.version };
-        let wrapped = self.keyring.wrap(&key, &binding, &*self.random).await?;
+        let wrapped = self.keyring.wrap(active, &key, &binding, &*self.random).await?;
         Ok(tx.data_key_update(old, &wrapped).await?)
     }
 
@@ -181,48 +194,43 @@ impl Service {
     /// There is none, it is active, data keys are still wrapped under it, the caller may not, or the store failed.
     pub async fn key_retire(&self, caller: &Caller, id: MasterKeyId) -> Result<(), Error> {
         let permit = self.permit(caller, Action::KeyRetire, &Scope::Deployment).await?;
-        let _turn = self.key_changes.lock().await;
         let mut tx = self.begin(&permit).await?;
+        tx.keys_lock().await?;
         let keys = tx.master_key_list().await?;
         let record = keys.iter().find(|key| key.id == id).ok_or(Error::NotFound(Thing::MasterKey))?;
         let retired = match record.state {
             MasterKeyState::Active => {
-                return Err(Error::KeyState("the master key is active; activate another one first"));
+                return Err(Error::KeyState("the master key is active; activate another one first".into()));
             }
             MasterKeyState::Standby => false,
             MasterKeyState::Retired => true,
         };
         // A key that was retired, but could not be taken out of the file, is taken out now.
-        if !retired {
+        if retired {
+            drop(tx);
+        } else {
             // First the state, which keeps new data keys off it, then the count of those that are there.
             tx.master_key_update(id, MasterKeyState::Retired).await?;
             if tx.data_key_count(id).await? > 0 {
-                return Err(Error::KeyState("data keys are still wrapped under the master key; rewrap them first"));
+                return Err(Error::KeyState(
+                    "data keys are still wrapped under the master key; rewrap them first".into(),
+                ));
             }
             tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
         }
         self.keyring.remove(id);
         if let Some(file) = self.keyring_file.clone() {
+            // The lock keeps other processes from the file. There is nothing to commit.
+            let mut tx = self.store.begin().await?;
+            tx.keys_lock().await?;
             in_file(move || keyring_file::remove(&file, id)).await?;
         }
         Ok(())
     }
-
-    /// The active master key, for whoever watches over rotations.
-    #[must_use]
-    pub fn active_key(&self) -> Option<MasterKeyId> {
-        self.keyring.active()
-    }
-
-    /// The master keys that this process holds.
-    #[must_use]
-    pub fn loaded_keys(&self) -> Vec<MasterKeyId> {
-        Arc::clone(&self.keyring).ids()
-    }
 }
 
 /// Does something with the keyring file without holding up others.
-async fn in_file<T: Send + 'static>(
+pub(super) async fn in_file<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KeyringFileError> + Send + 'static,
 ) -> Result<T, Error> {
     Ok(tokio::task::spawn_blocking(work).await.expect("file work neither panics nor is cancelled")?)

@@ -10,6 +10,7 @@ mod credentials;
 mod error;
 mod keys;
 mod pull_secret;
+mod replicas;
 mod scopes;
 mod start;
 mod tokens;
@@ -30,13 +31,13 @@ use crate::{
     },
     domain::{
         audit::{AuditEvent, Outcome},
-        id::{DataKeyId, DeploymentId, ScopeId},
+        id::{DataKeyId, DeploymentId, MasterKeyId, ScopeId},
         page::{Page, PageRequest},
         permission::{Action, Caller, Denial, Permit},
         scope::{Scope, ScopeRecord},
         source::{Clock, Random},
     },
-    store::{Corrupt, DataKeyRecord, Queries, Rows, Store, Tx},
+    store::{Corrupt, DataKeyRecord, MasterKeyState, Queries, Rows, Store, Tx},
 };
 use std::{path::PathBuf, str::FromStr, sync::Arc};
 use uuid::Uuid;
@@ -47,8 +48,8 @@ pub struct Service {
     keyring: Arc<Keyring>,
     /// Where new master keys are written; none if the keys came from the environment.
     keyring_file: Option<PathBuf>,
-    /// Master keys are changed one change at a time, so that the database, the keyring and its file agree.
-    key_changes: tokio::sync::Mutex<()>,
+    /// What the others are to know of this process, and what it knows of them.
+    replica: replicas::OwnReplica,
     deployment: DeploymentId,
     /// The deployment's own data key, which tells tokens.
     token_key: DataKey,
@@ -58,12 +59,15 @@ pub struct Service {
 }
 
 impl Service {
-    /// Whether the database answers and the audit writer lives.
+    /// Whether the database answers, the audit writer lives, and the active master key is here.
     ///
     /// # Errors
     /// It does not.
     pub async fn check(&self) -> Result<(), Error> {
         self.store.read().await?.deployment_find().await?;
+        if let Some(key) = self.replica.missing_key() {
+            return Err(KeyError::Unknown(key).into());
+        }
         if self.audit.is_open() { Ok(()) } else { Err(Error::AuditUnavailable) }
     }
 
@@ -156,12 +160,13 @@ impl Service {
         place: Option<&ScopeRecord>,
     ) -> Result<DataKey, Error> {
         let (clock, random) = sources;
+        tx.keys_lock().await?;
+        let active = active_key(tx).await?;
         let key = DataKey::generate(DataKeyId::new(clock, random), random);
         let scope = place.map(|place| place.id);
         let binding = KeyBinding { deployment, scope, data_key: key.id(), version: key.version() };
-        let wrapped = keyring.wrap(&key, &binding, random).await?;
+        let wrapped = keyring.wrap(active, &key, &binding, random).await?;
         let record = DataKeyRecord { id: key.id(), scope, version: key.version(), wrapped };
-        // A master key may be retired between the wrapping and this: then the caller tries again with the new one.
         if tx.data_key_insert(&record, clock.now()).await? { Ok(key) } else { Err(Error::TryAgain) }
     }
 
@@ -175,6 +180,13 @@ impl Service {
         let record = record.ok_or_else(|| Corrupt::sealed("data_keys", "scope_id", &scope))?;
         self.data_key_open(&record).await
     }
+}
+
+/// The master key that wraps, by the word of the database.
+async fn active_key(queries: &mut (impl Queries + ?Sized)) -> Result<MasterKeyId, Error> {
+    let keys = queries.master_key_list().await?;
+    let active = keys.iter().find(|key| key.state == MasterKeyState::Active);
+    Ok(active.ok_or(KeyError::NoActive)?.id)
 }
 
 /// Opens a data key in the place where it was found.

@@ -3,7 +3,7 @@
 //! A database without its master keys is refused rather than guessed at: a process that ran on with other keys could
 //! not open what is stored, and what it stored could not be opened by others.
 
-use super::{AuditQueue, Error, Service};
+use super::{AuditQueue, Error, Service, replicas::OwnReplica};
 use crate::{
     crypto::{
         data_key::DataKey,
@@ -13,7 +13,7 @@ use crate::{
     },
     domain::{
         audit::AuditEvent,
-        id::{DeploymentId, MasterKeyId, TokenId},
+        id::{DeploymentId, MasterKeyId, ReplicaId, TokenId},
         permission::{Action, Role},
         scope::Scope,
         source::{Clock, Random, random_bytes},
@@ -99,41 +99,37 @@ impl Service {
     /// Brings a service up on a database: on the first start ever it makes keys and names the deployment, on every later one
     /// it checks that the keys are the right ones.
     ///
-    /// `keep_operator_token` writes a token's text where only the operator can read it: the way in at the first start, and
+    /// `host` is what the others will know this process by. `keep_operator_token` writes a token's text where only the operator can read it: the way in at the first start, and
     /// back in whenever `operator_token` says so.
     ///
     /// # Errors
     /// Keys are missing or wrong, or the store failed.
     pub async fn start(
         store: Arc<dyn Store>,
+        host: String,
         sources: KeySources,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
+        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
         operator_token: OperatorToken,
         keep_operator_token: impl FnOnce(&TokenText) -> std::io::Result<()> + Send,
     ) -> Result<Started, StartError> {
-        let (deployment, known) = {
-            let mut queries = store.read().await?;
-            (queries.deployment_find().await?, queries.master_key_list().await?)
+        let replica = OwnReplica::new(ReplicaId::new(&*clock, &*random), host);
+        let mut start = Start { store, clock, random, keyring: Arc::new(Keyring::new(Vec::new())), new_keyring: None };
+        let mut tries = 0..TRIES;
+        let (deployment, token_key) = loop {
+            match start.attempt(&sources, &replica).await {
+                // Another process made the first start at the same time: this one is a later one.
+                Err(error) if is_conflict(&error) && tries.next().is_some() => {}
+                Err(error) => {
+                    start.undo(&replica, &error).await;
+                    return Err(error);
+                }
+                Ok(started) => break started,
+            }
         };
-        let mut new_keyring = None;
-        let keyring_file = sources.file.clone();
-        if let (None, Some(path), None, None) = (&deployment, &sources.file, &sources.text, &sources.passphrase)
-            && !path.exists()
-        {
-            keyring_file::add(path, &MasterKey::generate(MasterKeyId::new(&*clock, &*random), &*random), &[])?;
-            new_keyring = Some(path.clone());
-        }
-        let start = Start { store, clock, random, keyring: Arc::new(Keyring::new(Vec::new())) };
-        let salt = start.load(sources, &known).await?;
-        let (deployment, token_key) = match deployment {
-            None => start.first(salt).await?,
-            Some(deployment) => (deployment.id, start.again(deployment.id, &known, salt).await?),
-        };
-        let Start { store, clock, random, keyring } = start;
+        let Start { store, clock, random, keyring, new_keyring } = start;
         let (audit, writer) = AuditQueue::start(store.audit_log());
-        let key_changes = tokio::sync::Mutex::default();
-        let service = Self { store, keyring, keyring_file, key_changes, deployment, token_key, audit, clock, random };
+        let keyring_file = sources.file;
+        let service = Self { store, keyring, keyring_file, replica, deployment, token_key, audit, clock, random };
         let new_operator_token = service.operator_token_renew(operator_token, keep_operator_token).await?;
         Ok(Started { service, audit: writer, new_keyring, new_operator_token })
     }
@@ -147,6 +143,8 @@ impl Service {
         keep: impl FnOnce(&TokenText) -> std::io::Result<()> + Send,
     ) -> Result<bool, StartError> {
         let mut tx = self.store.begin().await?;
+        // Of several processes that start at once, one makes it.
+        tx.keys_lock().await?;
         if when == OperatorToken::IfNoneIsGood && tx.operator_token_exists().await? {
             return Ok(false);
         }
@@ -174,14 +172,66 @@ struct Start {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     keyring: Arc<Keyring>,
+    /// The keyring file, if this start made it.
+    new_keyring: Option<PathBuf>,
+}
+
+/// How often a start gives way to another process that starts at the same time.
+const TRIES: u32 = 5;
+
+fn is_conflict(error: &StartError) -> bool {
+    matches!(
+        error,
+        StartError::Store(StoreError::Conflict(_)) | StartError::Service(Error::Store(StoreError::Conflict(_)))
+    )
 }
 
 /// The key that came from the passphrase, and the salt that was used.
 type Derived = Option<(MasterKeyId, [u8; 16])>;
 
 impl Start {
+    /// Names the deployment and opens its key.
+    async fn attempt(
+        &mut self,
+        sources: &KeySources,
+        replica: &OwnReplica,
+    ) -> Result<(DeploymentId, DataKey), StartError> {
+        let (deployment, known) = {
+            let mut queries = self.store.read().await?;
+            (queries.deployment_find().await?, queries.master_key_list().await?)
+        };
+        if let (None, Some(path), None, None) = (&deployment, &sources.file, &sources.text, &sources.passphrase)
+            && !path.exists()
+        {
+            let id = MasterKeyId::new(&*self.clock, &*self.random);
+            keyring_file::add(path, &MasterKey::generate(id, &*self.random), &[])?;
+            self.new_keyring = Some(path.clone());
+        }
+        let derived = self.load(sources, &known).await?;
+        // Before the look at which key is active: see `replicas`. Where there are no others, a start that is refused changes
+        // nothing.
+        if self.store.is_shared() {
+            self.store.replica_report(&replica.describe(self.keyring.ids())).await?;
+        }
+        match deployment {
+            None => self.first(derived).await,
+            Some(deployment) => Ok((deployment.id, self.again(deployment.id, derived).await?)),
+        }
+    }
+
+    /// Leaves nothing behind of a start that failed.
+    async fn undo(&self, replica: &OwnReplica, error: &StartError) {
+        // Another process was first, with other keys: those that were made here are nobody's, and in the way of the right ones.
+        if let (Some(path), StartError::MissingKey(_)) = (&self.new_keyring, error) {
+            let _ = std::fs::remove_file(path);
+        }
+        if self.store.is_shared() {
+            let _ = self.store.replica_leave(replica.id).await;
+        }
+    }
+
     /// Fills the keyring from all sources, except with keys that were retired.
-    async fn load(&self, sources: KeySources, known: &[MasterKeyRecord]) -> Result<Derived, StartError> {
+    async fn load(&self, sources: &KeySources, known: &[MasterKeyRecord]) -> Result<Derived, StartError> {
         let mut keys = Vec::new();
         match &sources.file {
             // Where there is another source, or nothing yet, the file may be absent; missing keys are named later.
@@ -192,7 +242,7 @@ impl Start {
             keys.extend(keyring_file::parse(text)?);
         }
         let mut derived = None;
-        if let Some(text) = sources.passphrase {
+        if let Some(text) = sources.passphrase.clone() {
             let salted = known
                 .iter()
                 .filter(|key| key.state != MasterKeyState::Retired)
@@ -222,7 +272,6 @@ impl Start {
             let state = if *id == active { MasterKeyState::Active } else { MasterKeyState::Standby };
             tx.master_key_insert(&self.record(*id, state, deployment.id, derived, deployment.created_at)).await?;
         }
-        self.keyring.activate(active).map_err(Error::Key)?;
         let key = Service::data_key_create(&mut *tx, &self.keyring, (clock, random), deployment.id, None).await?;
         let objects = ids.iter().map(MasterKeyId::as_uuid).collect();
         tx.commit(AuditEvent::by_regcred(clock, random, Action::KeyAdd, objects)).await?;
@@ -230,13 +279,10 @@ impl Start {
     }
 
     /// Every later start: checks the keys against what is known of them, and takes note of new ones.
-    async fn again(
-        &self,
-        deployment: DeploymentId,
-        known: &[MasterKeyRecord],
-        derived: Derived,
-    ) -> Result<DataKey, StartError> {
+    async fn again(&self, deployment: DeploymentId, derived: Derived) -> Result<DataKey, StartError> {
         let mut tx = self.store.begin().await?;
+        tx.keys_lock().await?;
+        let known = tx.master_key_list().await?;
         for key in known.iter().filter(|key| key.state != MasterKeyState::Retired) {
             match self.keyring.check_value(key.id, deployment) {
                 Some(check) if check == key.check_value => {}
@@ -246,9 +292,6 @@ impl Start {
                     return Err(StartError::MissingKey(key.id));
                 }
                 None => {}
-            }
-            if key.state == MasterKeyState::Active {
-                self.keyring.activate(key.id).map_err(Error::Key)?;
             }
         }
         let new: Vec<_> = self.keyring.ids().into_iter().filter(|id| known.iter().all(|key| key.id != *id)).collect();

@@ -16,10 +16,9 @@ fn master(number: u128) -> MasterKey {
 async fn a_wrapped_key_comes_back_from_its_own_place_only() {
     let random = Counting::new();
     let keyring = Keyring::new(vec![master(1)]);
-    keyring.activate(master_id(1)).unwrap();
     let key = data_key(7, &random);
     let right = key_binding(&key);
-    let sealed = keyring.wrap(&key, &right, &random).await.unwrap();
+    let sealed = keyring.wrap(master_id(1), &key, &right, &random).await.unwrap();
     let unwrapped = keyring.unwrap(&sealed, &right).await.unwrap();
     assert_eq!((unwrapped.id(), unwrapped.version()), (key.id(), key.version()));
     assert_eq!(unwrapped.key().bytes(), key.key().bytes());
@@ -41,11 +40,10 @@ async fn a_wrapped_key_comes_back_from_its_own_place_only() {
 async fn a_key_is_not_wrapped_under_the_name_of_another() {
     let random = Counting::new();
     let keyring = Keyring::new(vec![master(1)]);
-    keyring.activate(master_id(1)).unwrap();
     let key = data_key(7, &random);
     let right = key_binding(&key);
     for binding in [KeyBinding { data_key: DataKeyId::from_uuid(id(8)), ..right }, KeyBinding { version: 2, ..right }] {
-        let error = keyring.wrap(&key, &binding, &random).await.unwrap_err();
+        let error = keyring.wrap(master_id(1), &key, &binding, &random).await.unwrap_err();
         assert_eq!(error, KeyError::Open(OpenError::WrongKey));
     }
 }
@@ -68,16 +66,14 @@ async fn after_a_change_of_master_keys_old_envelopes_open_until_the_old_key_is_r
     let keyring = Keyring::new(vec![master(1)]);
     let key = data_key(7, &random);
     let binding = key_binding(&key);
-    assert_eq!(keyring.wrap(&key, &binding, &random).await.unwrap_err(), KeyError::NoActive);
+    let missing = keyring.wrap(master_id(2), &key, &binding, &random).await.unwrap_err();
+    assert_eq!(missing, KeyError::Unknown(master_id(2)));
 
-    keyring.activate(master_id(1)).unwrap();
-    let old = keyring.wrap(&key, &binding, &random).await.unwrap();
+    let old = keyring.wrap(master_id(1), &key, &binding, &random).await.unwrap();
     assert_eq!((old.key_id(), old.key_version()), (id(1), 1));
 
     keyring.insert(master(2));
-    assert_eq!(keyring.active(), Some(master_id(1)), "a new key waits until it is activated");
-    keyring.activate(master_id(2)).unwrap();
-    let new = keyring.wrap(&key, &binding, &random).await.unwrap();
+    let new = keyring.wrap(master_id(2), &key, &binding, &random).await.unwrap();
     assert_eq!(new.key_id(), id(2));
     assert!(keyring.unwrap(&old, &binding).await.is_ok());
 
@@ -91,10 +87,9 @@ async fn a_wrong_master_key_of_the_right_name_does_not_open_and_is_told_by_its_c
     let random = Counting::new();
     let (keyring, impostor) = (Keyring::new(vec![master(1)]), Keyring::new(Vec::new()));
     impostor.insert(MasterKey::from_bytes(master_id(1), [0xee; 32]));
-    keyring.activate(master_id(1)).unwrap();
     let key = data_key(7, &random);
     let binding = key_binding(&key);
-    let sealed = keyring.wrap(&key, &binding, &random).await.unwrap();
+    let sealed = keyring.wrap(master_id(1), &key, &binding, &random).await.unwrap();
     let error = impostor.unwrap(&sealed, &binding).await.unwrap_err();
     assert_eq!(error, KeyError::Open(OpenError::WrongKey));
 
@@ -109,27 +104,16 @@ async fn a_wrong_master_key_of_the_right_name_does_not_open_and_is_told_by_its_c
 }
 
 #[test]
-fn keys_are_inserted_activated_and_removed() {
+fn keys_are_inserted_and_removed() {
     let keyring = Keyring::new(vec![master(2), master(1)]);
     assert_eq!(keyring.ids(), [master_id(1), master_id(2)]);
-    assert_eq!(keyring.active(), None, "nothing is active until somebody says so");
-    assert_eq!(keyring.activate(master_id(3)).unwrap_err(), KeyError::Unknown(master_id(3)));
-
     keyring.insert(master(3));
-    keyring.activate(master_id(3)).unwrap();
     assert!(keyring.contains(master_id(3)));
-    assert_eq!(keyring.activate(master_id(4)).unwrap_err(), KeyError::Unknown(master_id(4)));
-    assert_eq!(keyring.active(), Some(master_id(3)), "a refused change changes nothing");
-
     keyring.remove(master_id(1));
-    assert_eq!(keyring.active(), Some(master_id(3)));
     keyring.remove(master_id(3));
-    assert_eq!(keyring.active(), None);
+    keyring.remove(master_id(4));
     assert_eq!(keyring.ids(), [master_id(2)]);
     assert!(!keyring.contains(master_id(3)));
-
-    keyring.insert(master(3));
-    assert_eq!(keyring.active(), None, "a key that comes back is not active by itself");
 }
 
 #[test]
@@ -137,5 +121,5 @@ fn debug_output_says_nothing() {
     let key = MasterKey::from_bytes(master_id(1), [0xab; 32]);
     let name = "MasterKeyId(00000000-0000-0000-0000-000000000001)";
     assert_eq!(format!("{key:?}"), format!("MasterKey {{ id: {name}, .. }}"));
-    assert_eq!(format!("{:?}", Keyring::new(vec![key])), format!("Keyring {{ ids: [{name}], active: None }}"));
+    assert_eq!(format!("{:?}", Keyring::new(vec![key])), format!("Keyring {{ ids: [{name}] }}"));
 }

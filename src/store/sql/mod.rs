@@ -89,6 +89,9 @@ pub enum OpenError {
     Migration(#[from] sqlx::migrate::MigrateError),
 }
 
+/// A process that was not heard of for so long is forgotten.
+const FORGOTTEN: Duration = Duration::from_hours(24);
+
 /// Which database to use.
 #[derive(Debug, Clone)]
 pub enum Database {
@@ -190,6 +193,13 @@ impl<DB: Dialect> Store for SqlStore<DB> {
     async fn replica_report(&self, replica: &Replica) -> Result<(), StoreError> {
         let mut session = self.write().await?;
         session.replica_put(replica).await?;
+        // Those that ended without a word. Where there is one process at a time, that is all others.
+        let ended = if self.is_shared() { FORGOTTEN } else { Duration::ZERO };
+        sql::<DB>("delete from replicas where id <> $1 and id in (select id from replica_silence where silent >= $2)")
+            .bind(replica.id.as_uuid())
+            .bind(i64::try_from(ended.as_micros()).expect("it is a day"))
+            .execute(&mut session)
+            .await?;
         session.finish().await
     }
 

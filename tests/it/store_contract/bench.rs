@@ -29,7 +29,7 @@ use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -54,6 +54,8 @@ pub struct Bench {
     pub store: Arc<dyn Store>,
     pub back_door: Box<dyn BackDoor>,
     pub keyring: Keyring,
+    /// The master key that wraps.
+    pub active: Mutex<MasterKeyId>,
     pub deployment: DeploymentId,
     clock: Ticking,
     _folder: TempDir,
@@ -121,12 +123,13 @@ impl Bench {
         let clock = Ticking(AtomicI64::new(now()));
         let deployment = DeploymentId::new(&clock, &Chance);
         let keyring = Keyring::new(Vec::new());
-        let bench = Self { store, back_door, keyring, deployment, clock, _folder: folder };
+        let active = Mutex::new(MasterKeyId::from_uuid(Uuid::nil()));
+        let bench = Self { store, back_door, keyring, active, deployment, clock, _folder: folder };
         let mut tx = bench.begin().await;
         tx.deployment_insert(&Deployment { id: deployment, created_at: bench.clock.now() }).await.unwrap();
         let key = bench.master_key(MasterKeyState::Active);
         tx.master_key_insert(&key).await.unwrap();
-        bench.keyring.activate(key.id).unwrap();
+        *bench.active.lock().unwrap() = key.id;
         bench.commit(tx).await;
         bench
     }
@@ -143,6 +146,11 @@ impl Bench {
         tx.commit(self.event(Action::KeyAdd, None)).await.expect("the change is committed");
     }
 
+    /// The master key that wraps.
+    pub fn active(&self) -> MasterKeyId {
+        *self.active.lock().unwrap()
+    }
+
     /// A new master key, in the keyring but not yet in the store.
     pub fn master_key(&self, state: MasterKeyState) -> MasterKeyRecord {
         let key = MasterKey::generate(MasterKeyId::new(&self.clock, &Chance), &Chance);
@@ -155,7 +163,7 @@ impl Bench {
     pub async fn data_key(&self, scope: Option<ScopeId>) -> (DataKey, DataKeyRecord) {
         let key = DataKey::generate(DataKeyId::new(&self.clock, &Chance), &Chance);
         let binding = KeyBinding { deployment: self.deployment, scope, data_key: key.id(), version: key.version() };
-        let wrapped = self.keyring.wrap(&key, &binding, &Chance).await.unwrap();
+        let wrapped = self.keyring.wrap(self.active(), &key, &binding, &Chance).await.unwrap();
         let record = DataKeyRecord { id: key.id(), scope, version: key.version(), wrapped };
         (key, record)
     }
