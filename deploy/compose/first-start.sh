@@ -16,7 +16,6 @@ readonly regcred=65532 postgres=999 # the users of the two images
 make() {
     local path=$1 owner=$2
     cat >"$path.new"
-    [[ -s $path.new ]] || return 1
     chown "$owner:$owner" "$path.new"
     sync "$path.new"
     mv "$path.new" "$path"
@@ -24,7 +23,8 @@ make() {
 }
 
 if [[ ! -e $data/keyring ]]; then
-    regcred keys generate | make "$data/keyring" "$regcred"
+    keyring=$(regcred keys generate)
+    make "$data/keyring" "$regcred" <<<"$keyring"
 fi
 
 # Everybody may enter: each file has its own reader.
