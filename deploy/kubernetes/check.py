@@ -89,7 +89,8 @@ def check_pod(where, template, secrets, accounts):
                 continue
             keys = secrets.get(secret["secretName"])
             expect(keys is not None, at, f"takes Secret {secret['secretName']}, of which {EXAMPLE} does not know")
-            files = [text.removeprefix(mount["mountPath"] + "/") for text in said if text.startswith(mount["mountPath"] + "/")]
+            folder = mount["mountPath"] + "/"
+            files = [text.removeprefix(folder) for text in said if text.startswith(folder)]
             expect(files, at, f"mounts {mount['name']} and names no file of it")
             for file in files:
                 expect(file in (keys or {}), at, f"reads {file}, which Secret {secret['secretName']} does not have")
@@ -114,13 +115,15 @@ def main(directory):
         return 0
 
     every = [document for _, document in manifests]
+
     def of(kind):
         return [document for document in every if document["kind"] == kind]
 
     expect(not of("Secret"), "kustomization.yaml", "applies a Secret, which would be a placeholder")
     secrets = {document["metadata"]["name"]: document["stringData"] for _, document in examples}
     accounts = {document["metadata"]["name"] for document in of("ServiceAccount")}
-    expect([name(n) for n in of("Namespace")] == [f"Namespace {kustomization['namespace']}"], "namespace.yaml", "another name")
+    namespaces = [namespace["metadata"]["name"] for namespace in of("Namespace")]
+    expect(namespaces == [kustomization["namespace"]], "namespace.yaml", "is not the one of kustomization.yaml")
 
     workloads = of("Deployment") + of("Job")
     templates = [workload["spec"]["template"] for workload in workloads]
@@ -134,8 +137,9 @@ def main(directory):
         expect(selects(deployment["spec"]["selector"]["matchLabels"], labels), name(deployment), "selects other pods")
 
     def ports(chosen):
-        """The ports that every one of these pods has."""
-        return [{port["name"] for container in pod["spec"]["containers"] for port in container.get("ports", [])} for pod in chosen]
+        """The names of each pod's ports."""
+        every_container = [pod["spec"]["containers"] for pod in chosen]
+        return [{port["name"] for one in many for port in one.get("ports", [])} for many in every_container]
 
     for service in of("Service"):
         chosen = [pod for pod in templates if selects(service["spec"]["selector"], pod["metadata"]["labels"])]
@@ -144,11 +148,13 @@ def main(directory):
             expect(all(port["targetPort"] in has for has in ports(chosen)), name(service), f"no port {port['targetPort']}")
         expect(len(service["spec"]["ports"]) == 1, name(service), "the two listeners are not kept apart")
     for budget in of("PodDisruptionBudget"):
-        chosen = [pod for pod in templates if selects(budget["spec"]["selector"]["matchLabels"], pod["metadata"]["labels"])]
+        selector = budget["spec"]["selector"]["matchLabels"]
+        chosen = [pod for pod in templates if selects(selector, pod["metadata"]["labels"])]
         expect(len(chosen) == 1, name(budget), "does not select the replicas alone")
     for template in templates:
         labels = template["metadata"]["labels"]
-        guards = [policy for policy in of("NetworkPolicy") if selects(policy["spec"]["podSelector"]["matchLabels"], labels)]
+        policies = of("NetworkPolicy")
+        guards = [policy for policy in policies if selects(policy["spec"]["podSelector"]["matchLabels"], labels)]
         expect(guards, f"pods with {labels}", "no NetworkPolicy keeps others from them")
         for policy in guards:
             expect(set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}, name(policy), "leaves a direction open")
