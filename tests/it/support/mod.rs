@@ -2,11 +2,14 @@
 
 #![allow(dead_code, unused_imports, reason = "each test uses the part of the harness that it needs")]
 
+pub mod disk;
 mod exchange;
 pub mod raw;
 mod registry;
 mod server;
 mod terminal;
+pub mod traffic;
+mod writer;
 
 pub use exchange::{Reply, exchange};
 pub use registry::Registry;

@@ -1,5 +1,6 @@
 //! The real program as a process, on free ports, with a data folder of its own.
 
+use super::traffic::Listeners;
 use regcred::{
     client::{Client, NewToken, PlainHttp},
     domain::{
@@ -154,6 +155,11 @@ impl Server {
     /// The database file.
     pub fn database(&self) -> PathBuf {
         self.data.join("regcred.db")
+    }
+
+    /// Where it listens, as long as it is not started again.
+    pub fn listeners(&self) -> Listeners {
+        Listeners { public: self.public.clone(), internal: self.internal.clone() }
     }
 
     /// The process's number.
