@@ -24,6 +24,7 @@ mod disk;
 mod keys;
 mod openapi;
 mod plain;
+mod postgres;
 mod pull_secret;
 mod readme;
 mod registry;

@@ -4,15 +4,20 @@
 
 pub mod disk;
 mod exchange;
+pub mod postgres;
+mod proxy;
 pub mod raw;
 mod registry;
+mod replicas;
 mod server;
 mod terminal;
 pub mod traffic;
 mod writer;
 
 pub use exchange::{Reply, exchange};
+pub use proxy::Proxy;
 pub use registry::Registry;
+pub use replicas::{Replicas, keyring_file};
 pub use server::{Binary, Output, Server};
 pub use terminal::Terminal;
 
@@ -27,7 +32,10 @@ use regcred::{
     },
     http::wire,
 };
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    net::TcpListener,
+    sync::atomic::{AtomicBool, AtomicU16, Ordering},
+};
 use zeroize::Zeroizing;
 
 /// Tells threads to stop when it is dropped, also by a panic: a test that fails must end.
@@ -36,6 +44,21 @@ pub struct StopOnDrop<'a>(pub &'a AtomicBool);
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A port for something that will listen there again after it was stopped. It is below those that the system gives to
+/// whoever names none, so that nobody else has it meanwhile.
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 15_000;
+    const COUNT: u16 = 15_000;
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() * 101 % u32::from(COUNT)).expect("it is below the count");
+    loop {
+        let port = FIRST + (start + TAKEN.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

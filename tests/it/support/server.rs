@@ -1,6 +1,6 @@
 //! The real program as a process, on free ports, with a data folder of its own.
 
-use super::traffic::Listeners;
+use super::{postgres::Database, traffic::Listeners};
 use regcred::{
     client::{Client, NewToken, PlainHttp},
     domain::{
@@ -15,6 +15,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -53,11 +54,16 @@ impl Binary {
         self
     }
 
+    /// On this database, with the keys in this file.
+    pub fn on(self, url: &str, keyring: &Path) -> Self {
+        self.env("REGCRED_DATABASE_URL", url).env("REGCRED_KEYRING_FILE", keyring)
+    }
+
     /// The command, with nothing of this process's settings.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_regcred"));
         for (name, _) in std::env::vars() {
-            if name.starts_with("REGCRED_") || name.starts_with("XDG_") {
+            if ["REGCRED_", "XDG_", "PG"].iter().any(|prefix| name.starts_with(prefix)) {
                 command.env_remove(name);
             }
         }
@@ -96,9 +102,7 @@ impl Binary {
             }
         }
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the program starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let ready = lines.find_map(|line| line.ok().filter(|line| line.starts_with("regcred is ready: ")));
-        let Some(ready) = ready else {
+        let Some(ready) = ready_line(&mut child) else {
             let status = child.wait().expect("the program ends");
             let text = fs::read_to_string(&logs).unwrap_or_default();
             let stderr = text[usize::try_from(before).unwrap_or_default()..].to_owned();
@@ -110,8 +114,25 @@ impl Binary {
             value.to_owned()
         };
         let (public, internal) = (part("public="), part("internal="));
-        Ok(Server { binary: self, child: Some(child), data: data.to_owned(), logs, public, internal, folder: None })
+        let operator = data.join("operator.token");
+        let data = data.to_owned();
+        Ok(Server { binary: self, child: Some(child), data, logs, public, internal, operator, folder: None })
     }
+}
+
+/// What the program says when it is ready; nothing if it ends before. One that does neither for long is killed.
+fn ready_line(child: &mut Child) -> Option<String> {
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let (found, wait) = mpsc::channel();
+    std::thread::spawn(move || {
+        let ready = lines.find_map(|line| line.ok().filter(|line| line.starts_with("regcred is ready: ")));
+        // Nobody waits any more if it took too long.
+        let _ = found.send(ready);
+    });
+    wait.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let _ = child.kill();
+        None
+    })
 }
 
 /// A running server. Killed when dropped.
@@ -124,6 +145,8 @@ pub struct Server {
     pub public: String,
     /// The internal listener's URL.
     pub internal: String,
+    /// The file with the first operator's token.
+    operator: PathBuf,
     /// Removed with the server, if it was made for it.
     folder: Option<TempDir>,
 }
@@ -145,6 +168,27 @@ impl Server {
             }
             Err(output) => panic!("the server did not start: {output:?}"),
         }
+    }
+
+    /// A server on an empty database, with keys of its own.
+    pub fn on(database: &Database) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a data folder");
+        let keyring = folder.path().join("keyring");
+        super::keyring_file(&keyring);
+        let started = Binary::new().on(&database.url, &keyring).serve(&folder.path().join("data"));
+        let mut server = started.unwrap_or_else(|output| panic!("the server did not start: {output:?}"));
+        server.folder = Some(folder);
+        server
+    }
+
+    /// Takes the operator's token from where another replica wrote it.
+    pub fn share_operator(&mut self, file: &Path) {
+        file.clone_into(&mut self.operator);
+    }
+
+    /// Whether the process still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|ended| ended.is_none()))
     }
 
     /// The data folder.
@@ -227,7 +271,7 @@ impl Server {
 
     /// The first operator's token.
     pub fn operator_token(&self) -> TokenText {
-        let text = fs::read_to_string(self.data.join("operator.token")).expect("there is an operator's token");
+        let text = fs::read_to_string(&self.operator).expect("there is an operator's token");
         TokenText::parse(&Zeroizing::new(text.trim_end().to_owned())).expect("it is a token")
     }
 
@@ -262,7 +306,7 @@ impl Server {
         Binary::new()
             .env("REGCRED_URL", &self.public)
             .env("REGCRED_INTERNAL_URL", &self.internal)
-            .env("REGCRED_TOKEN_FILE", self.data.join("operator.token"))
+            .env("REGCRED_TOKEN_FILE", &self.operator)
     }
 }
 
