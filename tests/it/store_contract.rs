@@ -10,6 +10,53 @@ mod tokens;
 
 /// Runs every case on a database: `$open` makes a fresh bench.
 macro_rules! contract {
+    ($open:path) => {
+        contract! { $open:
+            changes {
+                what_is_not_there_is_none,
+                names_and_servers_are_unique_in_their_place,
+                an_update_takes_only_the_revision_it_was_made_from,
+                an_update_without_a_password_keeps_the_stored_one,
+                deleting_a_scope_takes_everything_in_it_but_its_events,
+                an_organization_with_projects_cannot_be_deleted,
+                a_change_that_is_dropped_never_happened_and_blocks_nobody,
+                a_change_sees_itself_and_others_see_it_when_it_is_committed,
+                a_change_whose_event_is_refused_never_happened,
+                concurrent_writers_wait_for_their_turn_and_all_succeed,
+                a_closed_store_is_unavailable,
+            }
+            lists {
+                credentials_in_force_are_the_own_ones_and_those_not_overridden,
+                pages_of_credentials_hold_what_was_there_while_others_are_added,
+                pages_of_names_go_on_behind_a_name,
+                a_list_by_server_finds_the_one_in_force,
+                times_are_kept_to_the_microsecond,
+                a_row_that_cannot_be_read_is_named_and_hides_no_other,
+            }
+            tokens {
+                a_token_is_found_by_its_code_alone,
+                a_token_ends_by_the_clock_of_the_database,
+                tokens_belong_to_exactly_one_scope,
+                an_operator_token_that_is_good_is_told_from_one_that_has_ended,
+            }
+            keys {
+                a_retired_master_key_takes_no_data_keys,
+                one_master_key_at_most_is_active,
+                stale_data_keys_are_listed_until_they_are_rewrapped,
+                a_rewrapping_takes_only_what_it_was_made_from,
+                every_scope_has_one_data_key_and_the_deployment_one,
+            }
+            audit {
+                events_come_back_as_they_were_written_and_in_the_order_of_commits,
+                appending_is_all_or_nothing,
+                the_log_goes_on_after_a_failure,
+                a_hand_out_marks_its_credentials_at_most_once_a_minute,
+                only_hand_outs_that_succeeded_mark_credentials,
+                events_are_never_changed,
+                events_are_listed_by_organization_and_by_project,
+            }
+        }
+    };
     ($open:path: $($module:ident { $($case:ident),+ $(,)? })+) => {$(
         mod $module {
             $(
@@ -23,49 +70,5 @@ macro_rules! contract {
 }
 
 mod on_sqlite {
-    contract! { crate::store_contract::bench::sqlite:
-        changes {
-            what_is_not_there_is_none,
-            names_and_servers_are_unique_in_their_place,
-            an_update_takes_only_the_revision_it_was_made_from,
-            an_update_without_a_password_keeps_the_stored_one,
-            deleting_a_scope_takes_everything_in_it_but_its_events,
-            an_organization_with_projects_cannot_be_deleted,
-            a_change_that_is_dropped_never_happened_and_blocks_nobody,
-            a_change_sees_itself_and_others_see_it_when_it_is_committed,
-            a_change_whose_event_is_refused_never_happened,
-            concurrent_writers_wait_for_their_turn_and_all_succeed,
-            a_closed_store_is_unavailable,
-        }
-        lists {
-            credentials_in_force_are_the_own_ones_and_those_not_overridden,
-            pages_of_credentials_hold_what_was_there_while_others_are_added,
-            pages_of_names_go_on_behind_a_name,
-            a_list_by_server_finds_the_one_in_force,
-            times_are_kept_to_the_microsecond,
-            a_row_that_cannot_be_read_is_named_and_hides_no_other,
-        }
-        tokens {
-            a_token_is_found_by_its_code_alone,
-            a_token_ends_by_the_clock_of_the_database,
-            tokens_belong_to_exactly_one_scope,
-            an_operator_token_that_is_good_is_told_from_one_that_has_ended,
-        }
-        keys {
-            a_retired_master_key_takes_no_data_keys,
-            one_master_key_at_most_is_active,
-            stale_data_keys_are_listed_until_they_are_rewrapped,
-            a_rewrapping_takes_only_what_it_was_made_from,
-            every_scope_has_one_data_key_and_the_deployment_one,
-        }
-        audit {
-            events_come_back_as_they_were_written_and_in_the_order_of_commits,
-            appending_is_all_or_nothing,
-            the_log_goes_on_after_a_failure,
-            a_hand_out_marks_its_credentials_at_most_once_a_minute,
-            only_hand_outs_that_succeeded_mark_credentials,
-            events_are_never_changed,
-            events_are_listed_by_organization_and_by_project,
-        }
-    }
+    contract!(crate::store_contract::bench::sqlite);
 }
