@@ -80,30 +80,30 @@ pub async fn pages_of_names_go_on_behind_a_name(bench: Bench) {
         names.collect::<Vec<_>>()
     };
     // A hyphen comes before digits and letters, whatever collation the database prefers.
-    for name in ["b", "a-1", "a1", "a", "c"] {
+    for name in ["b", "a-2", "a1", "a", "c"] {
         bench.scope(name, None).await;
     }
     let parent = bench.scope("parent", None).await;
-    for name in ["z", "y-1", "y"] {
+    for name in ["z", "y-2", "y1", "y"] {
         bench.scope(name, Some(&parent)).await;
     }
     let mut queries = bench.read().await;
     let two = Limit::try_from(2).unwrap();
     assert_eq!(
         names(queries.organization_list(None, two).await.unwrap()),
-        ["a", "a-1", "a1"],
+        ["a", "a-2", "a1"],
         "one more than the page"
     );
-    let after: ScopeName = "a-1".parse().unwrap();
+    let after: ScopeName = "a-2".parse().unwrap();
     assert_eq!(names(queries.organization_list(Some(&after), two).await.unwrap()), ["a1", "b", "c"]);
     // A cursor need not be there any more.
     let gone: ScopeName = "bb".parse().unwrap();
     assert_eq!(names(queries.organization_list(Some(&gone), two).await.unwrap()), ["c", "parent"]);
-    assert_eq!(names(queries.project_list(parent.id, None, two).await.unwrap()), ["y", "y-1", "z"]);
+    assert_eq!(names(queries.project_list(parent.id, None, two).await.unwrap()), ["y", "y-2", "y1"]);
     let after: ScopeName = "y".parse().unwrap();
     let rest = queries.project_list(parent.id, Some(&after), two).await.unwrap();
     assert!(rest.iter().all(|row| row.as_ref().is_ok_and(|record| record.parent_id == Some(parent.id))));
-    assert_eq!(names(rest), ["y-1", "z"]);
+    assert_eq!(names(rest), ["y-2", "y1", "z"]);
 }
 
 pub async fn a_list_by_server_finds_the_one_in_force(bench: Bench) {
