@@ -69,6 +69,10 @@ macro_rules! contract {
     )+};
 }
 
+mod on_postgres {
+    contract!(crate::store_contract::bench::postgres);
+}
+
 mod on_sqlite {
     contract!(crate::store_contract::bench::sqlite);
 }

@@ -1,5 +1,6 @@
 //! A store to try, domain values to put into it, and a back door.
 
+use crate::support::postgres::{Cluster, Database};
 use async_trait::async_trait;
 use regcred::{
     crypto::{
@@ -22,7 +23,7 @@ use regcred::{
     store::{
         AuditScope, CredentialFilter, DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, Queries,
         SealedCredential, SealedPassword, Store, Tx,
-        sql::{self, Database},
+        sql::{self, PostgresSettings},
     },
 };
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -36,6 +37,7 @@ use std::{
 };
 use tempfile::TempDir;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// The events of this principal are refused by the database, once [`Bench::refuse_some_events`] was called.
 pub const REFUSED: &str = "refused";
@@ -58,22 +60,28 @@ pub struct Bench {
     pub active: Mutex<MasterKeyId>,
     pub deployment: DeploymentId,
     clock: Ticking,
-    _folder: TempDir,
 }
 
 /// A bench on the embedded database.
 pub async fn sqlite() -> Bench {
     let folder = tempfile::tempdir().expect("there is room for a database");
-    let file = folder.path().join("contract.db");
-    let store = sql::open(&Database::Sqlite(file.clone())).await.expect("a database is made");
-    Bench::new(store, Box::new(SqliteBackDoor(file)), folder).await
+    let door = SqliteBackDoor(folder);
+    let store = sql::open(&sql::Database::Sqlite(door.file())).await.expect("a database is made");
+    Bench::new(store, Box::new(door)).await
 }
 
-struct SqliteBackDoor(PathBuf);
+/// Removes the database when it is dropped.
+struct SqliteBackDoor(TempDir);
 
 impl SqliteBackDoor {
+    fn file(&self) -> PathBuf {
+        self.0.path().join("contract.db")
+    }
+
     async fn connect(&self) -> SqliteConnection {
-        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&self.0)).await.expect("the file is there")
+        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(self.file()))
+            .await
+            .expect("the file is there")
     }
 }
 
@@ -86,6 +94,30 @@ impl BackDoor for SqliteBackDoor {
     async fn refuse_some_events(&self) {
         let trigger = "create trigger refusal before insert on audit_events when new.principal = 'refused' \
                        begin select raise(abort, 'refused'); end";
+        assert!(self.execute(trigger).await);
+    }
+}
+
+/// A bench on PostgreSQL, in a database of its own.
+pub async fn postgres() -> Bench {
+    let database = Cluster::shared().database();
+    let settings = PostgresSettings::parse(&Zeroizing::new(database.url.clone())).expect("it is a good URL");
+    let store = sql::open(&sql::Database::Postgres(Box::new(settings))).await.expect("the tables are made");
+    Bench::new(store, Box::new(PostgresBackDoor(database))).await
+}
+
+struct PostgresBackDoor(Database);
+
+#[async_trait]
+impl BackDoor for PostgresBackDoor {
+    async fn execute(&self, statement: &'static str) -> bool {
+        self.0.attempt(statement).is_ok()
+    }
+
+    async fn refuse_some_events(&self) {
+        let trigger = "create function refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$; \
+                       create trigger refusal before insert on audit_events for each row \
+                       when (new.principal = 'refused') execute function refuse()";
         assert!(self.execute(trigger).await);
     }
 }
@@ -119,12 +151,12 @@ impl Random for Chance {
 }
 
 impl Bench {
-    pub async fn new(store: Arc<dyn Store>, back_door: Box<dyn BackDoor>, folder: TempDir) -> Self {
+    pub async fn new(store: Arc<dyn Store>, back_door: Box<dyn BackDoor>) -> Self {
         let clock = Ticking(AtomicI64::new(now()));
         let deployment = DeploymentId::new(&clock, &Chance);
         let keyring = Keyring::new(Vec::new());
         let active = Mutex::new(MasterKeyId::from_uuid(Uuid::nil()));
-        let bench = Self { store, back_door, keyring, active, deployment, clock, _folder: folder };
+        let bench = Self { store, back_door, keyring, active, deployment, clock };
         let mut tx = bench.begin().await;
         tx.deployment_insert(&Deployment { id: deployment, created_at: bench.clock.now() }).await.unwrap();
         let key = bench.master_key(MasterKeyState::Active);
