@@ -13,8 +13,11 @@ use crate::{
         token::TokenText,
     },
     http::{self, Listener, Shared, Stopper},
-    service::{KeySources, OperatorToken, Service, StartError, Started},
-    store::sql::{self, OpenError},
+    service::{self, Error, KeySources, OperatorToken, Service, StartError, Started},
+    store::{
+        DatabaseStatus,
+        sql::{self, OpenError},
+    },
     telemetry::{self, TelemetryError},
 };
 use std::{
@@ -113,6 +116,27 @@ impl ServeError {
             | Self::Forced => None,
         }
     }
+}
+
+/// Brings a database's tables up to date, and tells what it then says of itself.
+///
+/// # Errors
+/// The database cannot be had, or its tables are not those of this program.
+pub async fn migrate(settings: &ServerSettings) -> Result<DatabaseStatus, ServeError> {
+    telemetry::start_logs(&settings.log_filter, settings.log_format)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.data_dir).map_err(ServeError::DataDir)?;
+    let store = sql::open(&settings.database).await?;
+    let status = async { store.read().await?.database_status().await }.await;
+    store.close().await;
+    Ok(status.map_err(StartError::from)?)
+}
+
+/// The text of a keyring with one new key; or, if there is a file to add it to, that key's name alone.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub fn generate_keyring(add_to: Option<&Path>) -> Result<Zeroizing<String>, Error> {
+    service::keyring_generate(&SystemClock, &SystemRandom, add_to)
 }
 
 /// Runs a server until a signal ends it. `on_ready` is called once, when both listeners take requests.

@@ -1,5 +1,7 @@
 //! `regcred doctor`: goes the way that every other command goes, and says where it ends.
 
+mod installation;
+
 use super::{
     clock::{SOON, now, span},
     exit::Exit,
@@ -241,7 +243,18 @@ async fn internal_check(
     let needed = caller.is_some_and(|caller| matches!(caller.role, Role::Deployer | Role::Operator));
     let verdict = if needed { Verdict::Fail } else { Verdict::Warn };
     match session.client.metrics().await {
-        Ok(_) => report.ok(&format!("the internal listener answers at {url}")),
+        Ok(_) => {
+            report.ok(&format!("the internal listener answers at {url}"))?;
+            if caller.is_some_and(|caller| caller.role == Role::Operator) {
+                match session.client.status().await {
+                    Ok(status) => installation::check(report, &status)?,
+                    Err(error) => {
+                        report.failed(Verdict::Fail, "status", &session.explain(&Scope::Deployment)(error))?;
+                    }
+                }
+            }
+            Ok(())
+        }
         Err(ClientError::Problem(_) | ClientError::Unexpected { .. }) => report.say(
             Verdict::Fail,
             &format!("what answers at {url} is not the internal listener"),

@@ -3,13 +3,15 @@
 use super::{
     clock::{ago, now},
     confirm::ConfirmArgs,
-    failure::Failure,
+    exit::Exit,
+    failure::{Failure, with_cause},
     output::{self, Column, Format, Listed},
     session::Session,
 };
-use crate::{config::client::ClientOptions, domain::id::MasterKeyId, http::wire::MasterKey};
-use clap::{Args, Subcommand};
+use crate::{config::client::ClientOptions, domain::id::MasterKeyId, http::wire::MasterKey, lifecycle};
+use clap::{Args, Subcommand, ValueHint};
 use comfy_table::{Cell, Color};
+use std::path::PathBuf;
 
 /// Works on the master keys.
 #[derive(Args)]
@@ -22,13 +24,17 @@ pub(super) struct Keys {
 
 pub(super) const EXAMPLES: &str = "\
 Rotate the master key:
-  id=$(regcred keys add)            a standby key; every process must have it before it is used
-  regcred keys list                 is it loaded?
+  id=$(regcred keys add)            a standby key, in the keyring file of the process that answers
+  regcred keys list                 is it loaded? Every replica must hold it before it is used: copy the file to those that
+                                    do not share it, they read it again within seconds
   regcred keys activate \"$id\"       wrap with it from now on
   regcred keys rewrap               wrap anew what the old one wrapped
   regcred keys retire OLD-ID        give the old one up, once it has no data keys left
 
-It takes a token with the role operator, and the internal listener. Keys never leave the server.";
+It takes a token with the role operator, and the internal listener. Keys never leave the server.
+
+Where the keyring file cannot be written by the service, such as a Kubernetes Secret, make the standby key with
+`regcred keys generate --add-to FILE` and give every replica that file.";
 
 #[derive(Subcommand)]
 enum KeysCommand {
@@ -38,6 +44,16 @@ enum KeysCommand {
         /// How to show them
         #[arg(short, long, value_enum, default_value = "table")]
         output: Format,
+    },
+    /// Make a keyring, without a service
+    ///
+    /// Prints a keyring with one new master key, for the first start of replicas; or adds a master key to a keyring file and
+    /// prints its identifier, for a rotation.
+    #[command(after_help = "Examples:\n  regcred keys generate > keyring\n  regcred keys generate --add-to keyring")]
+    Generate {
+        /// Keyring file to add the key to
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        add_to: Option<PathBuf>,
     },
     /// Make a standby master key
     #[command(after_help = "Example:\n  regcred keys add")]
@@ -68,10 +84,17 @@ enum KeysCommand {
 }
 
 pub(super) async fn run(args: Keys) -> Result<(), Failure> {
+    if let KeysCommand::Generate { add_to } = &args.command {
+        let text = lifecycle::generate_keyring(add_to.as_deref());
+        let text = text.map_err(|error| Failure::new(Exit::Failure, with_cause(&error)))?;
+        output::note("Back the keyring up, apart from the database: without it nothing that is stored can be opened.");
+        return output::data(text.as_bytes());
+    }
     let session = Session::open(args.connection)?;
     let client = &session.client;
     let explain = session.explain_internal(None);
     match args.command {
+        KeysCommand::Generate { .. } => Ok(()),
         KeysCommand::List { output } => {
             let found = client.key_list().await.map_err(&explain)?;
             output::warn_unreadable(found.unreadable);

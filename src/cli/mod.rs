@@ -19,6 +19,7 @@ mod failure;
 mod get;
 mod keys;
 mod list;
+mod migrate;
 mod org;
 mod output;
 mod password;
@@ -105,6 +106,9 @@ enum Command {
     /// Run the service
     #[command(after_help = serve::EXAMPLES)]
     Serve(Box<serve::Serve>),
+    /// Bring the database's tables up to date
+    #[command(after_help = migrate::EXAMPLES)]
+    Migrate(Box<migrate::Migrate>),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS)]
     Completions(Completions),
@@ -168,6 +172,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Config(args) => config::run(args),
         Command::Doctor(args) => doctor::run(args).await,
         Command::Serve(args) => serve::run(*args).await,
+        Command::Migrate(args) => migrate::run(*args).await,
         Command::Completions(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "regcred", &mut script);

@@ -21,6 +21,7 @@ const FORMAT_VERSION: u32 = 1;
 const LARGEST_BYTES: u64 = 1024 * 1024;
 const OWNER_ONLY: u32 = 0o600;
 const GROUP_AND_OTHERS: u32 = 0o077;
+const ALL_BUT_READING_BY_THE_GROUP: u32 = 0o037;
 /// More than one key takes in the file, so that its text is never moved while it grows.
 const KEY_TEXT_BYTES: usize = 128;
 
@@ -88,7 +89,7 @@ pub fn read(path: &Path) -> Result<Vec<MasterKey>, KeyringFileError> {
     if !metadata.is_file() {
         return Err(KeyringFileError::NotAFile);
     }
-    if metadata.mode() & GROUP_AND_OTHERS != 0 {
+    if metadata.mode() & may_not(metadata.uid()) != 0 {
         return Err(KeyringFileError::OpenToOthers);
     }
     if metadata.len() > LARGEST_BYTES {
@@ -98,6 +99,19 @@ pub fn read(path: &Path) -> Result<Vec<MasterKey>, KeyringFileError> {
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1));
     file.take(metadata.len()).read_to_string(&mut text).map_err(KeyringFileError::Read)?;
     parse(&text)
+}
+
+/// What others may not do with a file of that owner. One that root gave to this process by way of a group, as Kubernetes and
+/// systemd hand out secrets, is read by that group; PostgreSQL has the same rule for its private key.
+fn may_not(owner: u32) -> u32 {
+    let root_gave_it = owner == 0 && !rustix::process::geteuid().is_root();
+    if root_gave_it { ALL_BUT_READING_BY_THE_GROUP } else { GROUP_AND_OTHERS }
+}
+
+/// The text of a keyring file with this key alone.
+#[must_use]
+pub fn text(key: &MasterKey) -> Zeroizing<String> {
+    render([key].into_iter())
 }
 
 /// Reads the keys from the text of such a file, as an environment variable may carry it.

@@ -70,6 +70,8 @@ actions! {
     AuditList = "audit.list",
     /// Fetch a pull secret: the one action that reveals passwords.
     PullSecretGet = "pull_secret.get",
+    /// See the processes, the database and how they are.
+    StatusGet = "status.get",
     /// See the master keys' names and states.
     KeyList = "key.list",
     /// Make a new master key.
@@ -111,6 +113,7 @@ impl Action {
             | Self::TokenList
             | Self::Whoami
             | Self::AuditList
+            | Self::StatusGet
             | Self::KeyList => false,
         }
     }
@@ -176,6 +179,7 @@ impl Role {
             Action::AuditList => matches!(self, Self::Auditor | Self::Operator),
             Action::OrganizationCreate
             | Action::OrganizationDelete
+            | Action::StatusGet
             | Action::KeyList
             | Action::KeyAdd
             | Action::KeyActivate

@@ -5,12 +5,13 @@ use crate::{
     domain::{
         audit::RecordedEvent,
         credential::Credential,
+        id::MasterKeyId,
         page::{Cursor, Page},
         permission::Caller,
         scope::{Scope, ScopeRecord},
         token::{Token, TokenText},
     },
-    service::MasterKey,
+    service::{MasterKey, Status},
 };
 use actix_web::{
     HttpResponse,
@@ -138,5 +139,31 @@ pub(super) fn master_key(key: &MasterKey) -> wire::MasterKey {
         lacking: key.lacking.clone(),
         data_keys: key.data_keys,
         created_at: key.created_at,
+    }
+}
+
+pub(super) fn status(status: &Status) -> wire::Status {
+    let Status { own, database, round_trip, own_time, audit_queue, replicas, keys } = status;
+    let replicas = replicas.iter().map(|(record, live)| wire::ReplicaStatus {
+        id: record.replica.id.as_uuid(),
+        host: record.replica.host.clone(),
+        version: record.replica.version.clone(),
+        answers: record.replica.id == *own,
+        live: *live,
+        silent_milliseconds: record.silent.as_millis().try_into().unwrap_or(u64::MAX),
+        started_at: record.started_at,
+        keys: record.replica.keys.iter().map(MasterKeyId::as_uuid).collect(),
+    });
+    wire::Status {
+        database: wire::DatabaseStatus {
+            engine: database.engine.clone(),
+            version: database.version.clone(),
+            schema: database.schema,
+            round_trip_microseconds: round_trip.as_micros().try_into().unwrap_or(u64::MAX),
+            clock_ahead_microseconds: database.now.microseconds() - own_time.microseconds(),
+        },
+        audit_queue: *audit_queue as u64,
+        replicas: replicas.collect(),
+        keys: keys.iter().map(master_key).collect(),
     }
 }

@@ -50,7 +50,7 @@ pub fn internal() -> utoipa::openapi::OpenApi {
         paths(
             internal::pull_secret::get,
             internal::keys::list, internal::keys::add, internal::keys::activate, internal::keys::rewrap, internal::keys::retire,
-            probes::livez, probes::readyz, probes::metrics,
+            internal::status::get, probes::livez, probes::readyz, probes::metrics,
         ),
         components(schemas(wire::Problem)),
         modifiers(&Complete)

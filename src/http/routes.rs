@@ -55,7 +55,7 @@ pub(super) fn public() -> Table {
 }
 
 pub(super) fn internal() -> Table {
-    use internal::{keys, pull_secret};
+    use internal::{keys, pull_secret, status};
     let mut table: Table = vec![
         ("/internal/v1/organizations/{organization}/projects/{project}/pull-secret".into(), |at| {
             at.route(get().to(pull_secret::get))
@@ -64,6 +64,7 @@ pub(super) fn internal() -> Table {
         ("/internal/v1/keys/rewrap".into(), |at| at.route(post().to(keys::rewrap))),
         ("/internal/v1/keys/{id}/activate".into(), |at| at.route(post().to(keys::activate))),
         ("/internal/v1/keys/{id}".into(), |at| at.route(delete().to(keys::retire))),
+        ("/internal/v1/status".into(), |at| at.route(get().to(status::get))),
         ("/metrics".into(), |at| at.route(get().to(probes::metrics))),
     ];
     table.extend(probes());

@@ -3,7 +3,7 @@
 //! The way of a rotation is add, activate, rewrap, retire. Key material never crosses HTTP: a new key is made in this
 //! process and written to its keyring file.
 
-use super::{Error, Service, Thing, active_key, replicas::lacking};
+use super::{Error, Service, Thing, active_key};
 use crate::{
     crypto::{
         binding::KeyBinding,
@@ -15,10 +15,13 @@ use crate::{
         page::PageRequest,
         permission::{Action, Caller},
         scope::Scope,
+        source::{Clock, Random},
         timestamp::Timestamp,
     },
     store::{DataKeyRecord, MasterKeyRecord, MasterKeyState, Queries, StoreError, Tx},
 };
+use std::path::Path;
+use zeroize::Zeroizing;
 
 /// What a rewrapping did.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,14 +64,18 @@ impl Service {
         Ok(keys)
     }
 
-    async fn described(&self, queries: &mut dyn Queries, record: &MasterKeyRecord) -> Result<MasterKey, Error> {
+    pub(super) async fn described(
+        &self,
+        queries: &mut dyn Queries,
+        record: &MasterKeyRecord,
+    ) -> Result<MasterKey, Error> {
         Ok(MasterKey {
             id: record.id,
             state: record.state,
             loaded: self.keyring.contains(record.id),
             lacking: match record.state {
                 MasterKeyState::Retired => Vec::new(),
-                MasterKeyState::Active | MasterKeyState::Standby => lacking(queries, record.id).await?,
+                MasterKeyState::Active | MasterKeyState::Standby => self.lacking(queries, record.id).await?,
             },
             data_keys: queries.data_key_count(record.id).await?,
             created_at: record.created_at,
@@ -128,7 +135,7 @@ impl Service {
         if record.state == MasterKeyState::Retired || !self.keyring.contains(id) {
             return Err(Error::KeyState("the master key is retired or not in the keyring of this process".into()));
         }
-        let lacking = lacking(&mut *tx, id).await?;
+        let lacking = self.lacking(&mut *tx, id).await?;
         if !lacking.is_empty() {
             let hosts = lacking.join(", ");
             return Err(Error::KeyState(format!("replicas that do not hold the master key yet: {hosts}").into()));
@@ -226,6 +233,27 @@ impl Service {
             in_file(move || keyring_file::remove(&file, id)).await?;
         }
         Ok(())
+    }
+}
+
+/// The text of a keyring with one new key; or, if there is a file to add it to, that key's name alone. Needs no service.
+///
+/// # Errors
+/// [`Error::KeyringFile`]: the file is not there, or cannot be read or written.
+pub fn keyring_generate(
+    clock: &dyn Clock,
+    random: &dyn Random,
+    add_to: Option<&Path>,
+) -> Result<Zeroizing<String>, Error> {
+    let key = keyring::MasterKey::generate(MasterKeyId::new(clock, random), random);
+    match add_to {
+        None => Ok(keyring_file::text(&key)),
+        Some(path) => {
+            // The file must be there: a new one with one key would be taken for the whole keyring.
+            let known: Vec<_> = keyring_file::read(path)?.iter().map(keyring::MasterKey::id).collect();
+            keyring_file::add(path, &key, &known)?;
+            Ok(Zeroizing::new(format!("{}\n", key.id())))
+        }
     }
 }
 

@@ -13,15 +13,17 @@ mod pull_secret;
 mod replicas;
 mod scopes;
 mod start;
+mod status;
 mod tokens;
 
 pub use audit::AuditQueue;
 pub use credentials::IfMatch;
 pub use error::{Error, Thing, Unauthenticated};
-pub use keys::{MasterKey, Rewrapped};
+pub use keys::{MasterKey, Rewrapped, keyring_generate};
 pub use pull_secret::{Omission, OmissionReason, PullSecret, PullSecretRequest};
 pub use scopes::Put;
 pub use start::{KeySources, OperatorToken, StartError, Started};
+pub use status::Status;
 
 use crate::{
     crypto::{

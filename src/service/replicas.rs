@@ -83,13 +83,6 @@ pub(super) fn is_live(replica: &ReplicaRecord) -> bool {
     replica.silent < SILENCE
 }
 
-/// The machines of all live processes that do not hold that key.
-pub(super) async fn lacking(queries: &mut (impl Queries + ?Sized), key: MasterKeyId) -> Result<Vec<String>, Error> {
-    let replicas = queries.replica_list().await?;
-    let lacking = replicas.into_iter().filter(|replica| is_live(replica) && !replica.replica.keys.contains(&key));
-    Ok(lacking.map(|replica| replica.replica.host).collect())
-}
-
 impl Service {
     /// Does what a process owes the others, for as long as it runs.
     pub async fn keep_in_step(&self) {
@@ -101,6 +94,17 @@ impl Service {
             self.replica.note(trouble);
             sleep(STEP).await;
         }
+    }
+
+    /// The machines of all live processes that do not hold that key.
+    pub(super) async fn lacking(&self, queries: &mut dyn Queries, key: MasterKeyId) -> Result<Vec<String>, Error> {
+        let lacks = |record: &ReplicaRecord| match record.replica.id {
+            // What this one wrote of itself may be a moment old.
+            id if id == self.replica.id => !self.keyring.contains(key),
+            _ => is_live(record) && !record.replica.keys.contains(&key),
+        };
+        let replicas = queries.replica_list().await?;
+        Ok(replicas.into_iter().filter(lacks).map(|record| record.replica.host).collect())
     }
 
     /// Says that this process ends, so that nobody waits for it.

@@ -110,6 +110,19 @@ pub struct Deployment {
     pub created_at: Timestamp,
 }
 
+/// What a database says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseStatus {
+    /// `SQLite` or `PostgreSQL`.
+    pub engine: String,
+    /// Its version, as it says it.
+    pub version: String,
+    /// The number of the newest migration that its tables have seen.
+    pub schema: u64,
+    /// What time it has.
+    pub now: Timestamp,
+}
+
 /// A running process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replica {
@@ -253,6 +266,8 @@ pub trait Queries: Send {
     async fn deployment_find(&mut self) -> Result<Option<Deployment>, StoreError>;
     /// Every master key that was ever seen, oldest first.
     async fn master_key_list(&mut self) -> Result<Vec<MasterKeyRecord>, StoreError>;
+    /// The database itself.
+    async fn database_status(&mut self) -> Result<DatabaseStatus, StoreError>;
     /// Every process that was heard of and has not said that it ends, in the order of their starts.
     async fn replica_list(&mut self) -> Result<Vec<ReplicaRecord>, StoreError>;
     /// How many data keys are wrapped under that master key.

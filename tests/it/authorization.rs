@@ -67,6 +67,7 @@ const TABLE: &[(&str, Needs, &[Role])] = &[
     ("audit_list_in_organization", Needs::Organization, AUDITORS),
     ("audit_list_in_project", Needs::Project, AUDITORS),
     ("pull_secret_get", Needs::Project, DEPLOYERS),
+    ("status_get", Needs::Deployment, OPERATORS),
     ("key_list", Needs::Deployment, OPERATORS),
     ("key_add", Needs::Deployment, OPERATORS),
     ("key_activate", Needs::Deployment, OPERATORS),

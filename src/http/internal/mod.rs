@@ -2,3 +2,4 @@
 
 pub(super) mod keys;
 pub(super) mod pull_secret;
+pub(super) mod status;

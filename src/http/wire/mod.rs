@@ -5,8 +5,10 @@
 //! the server writes, and neither can drift from the other. Requests hold domain types: what is malformed ends here.
 
 mod requests;
+mod status;
 
 pub use requests::{CredentialCreate, CredentialUpdate, TokenCreate};
+pub use status::{DatabaseStatus, ReplicaStatus, Status};
 
 use crate::domain::{permission::Role, timestamp::Timestamp, token::TokenText};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -7,8 +7,8 @@ use super::{
     columns::Ids,
     line::{Line, in_time},
     rows::{
-        AuditEventRow, CountRow, CredentialRow, DataKeyRow, DeploymentRow, FoundTokenRow, IdRow, MasterKeyRow, Record,
-        ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
+        AuditEventRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow, IdRow,
+        MasterKeyRow, Record, ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
     },
 };
 use crate::{
@@ -42,6 +42,7 @@ pub(super) trait Dialect:
     + Reads<CountRow>
     + Reads<CredentialRow>
     + Reads<DataKeyRow>
+    + Reads<DatabaseStatusRow>
     + Reads<DeploymentRow>
     + Reads<FoundTokenRow>
     + Reads<IdRow>
@@ -59,6 +60,9 @@ pub(super) trait Dialect:
 
     /// Finds the token `$1` and keeps it from being revoked until the transaction ends.
     const HOLD_TOKEN: &'static str;
+
+    /// What the database says of itself.
+    const STATUS: &'static str;
 
     /// Runs statements without values or rows, in one message.
     fn run(

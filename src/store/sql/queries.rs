@@ -3,8 +3,8 @@
 use super::{
     dialect::{Dialect, sql},
     rows::{
-        AuditEventRow, CountRow, CredentialRow, DataKeyRow, DeploymentRow, FoundTokenRow, IdRow, MasterKeyRow,
-        ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
+        AuditEventRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow, IdRow,
+        MasterKeyRow, ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
     },
     session::Session,
 };
@@ -20,8 +20,8 @@ use crate::{
         token::Token,
     },
     store::{
-        AuditScope, CredentialFilter, DataKeyRecord, Deployment, FoundToken, MasterKeyRecord, Queries, ReplicaRecord,
-        Rows, SealedCredential, StoreError,
+        AuditScope, Corrupt, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, FoundToken, MasterKeyRecord,
+        Queries, ReplicaRecord, Rows, SealedCredential, StoreError,
     },
 };
 use async_trait::async_trait;
@@ -79,6 +79,11 @@ impl<DB: Dialect> Queries for Session<DB> {
         sql::<DB>("select id, state, salt, check_value, created_at from master_keys order by created_at, id")
             .all::<MasterKeyRow>(self)
             .await
+    }
+
+    async fn database_status(&mut self) -> Result<DatabaseStatus, StoreError> {
+        let status = sql::<DB>(DB::STATUS).optional::<DatabaseStatusRow>(self).await?;
+        Ok(status.ok_or_else(|| Corrupt::sealed("_sqlx_migrations", "version", &"?"))?)
     }
 
     async fn replica_list(&mut self) -> Result<Vec<ReplicaRecord>, StoreError> {

@@ -5,7 +5,7 @@
 
 mod keys;
 
-pub(super) use keys::{DataKeyRow, DeploymentRow, MasterKeyRow, ReplicaRow};
+pub(super) use keys::{DataKeyRow, DatabaseStatusRow, DeploymentRow, MasterKeyRow, ReplicaRow};
 
 use super::columns::Ids;
 use crate::{

@@ -35,6 +35,8 @@ impl Dialect for Sqlite {
     const BEGIN_READING: &'static str = "begin";
     // Changes come one after the other: whoever would revoke it waits already.
     const HOLD_TOKEN: &'static str = "select id from tokens where id = $1";
+    const STATUS: &'static str = "select 'SQLite' as engine, sqlite_version() as version, \
+                                  (select max(version) from _sqlx_migrations) as schema_version, now from database_clock";
 
     async fn run(connection: &mut SqliteConnection, text: &'static str) -> Result<(), sqlx::Error> {
         connection.execute(sqlx::raw_sql(text)).await.map(|_| ())

@@ -38,6 +38,8 @@ impl Dialect for Postgres {
     const BEGIN: &'static str = begin!("read write");
     const BEGIN_READING: &'static str = begin!("read only");
     const HOLD_TOKEN: &'static str = "select id from tokens where id = $1 for share";
+    const STATUS: &'static str = "select 'PostgreSQL' as engine, current_setting('server_version') as version, \
+                                  (select max(version) from _sqlx_migrations) as schema_version, now from database_clock";
 
     async fn run(connection: &mut PgConnection, text: &'static str) -> Result<(), sqlx::Error> {
         connection.execute(sqlx::raw_sql(text)).await.map(|_| ())

@@ -6,7 +6,10 @@ use crate::{
         id::{DataKeyId, DeploymentId, MasterKeyId, ReplicaId, ScopeId},
         timestamp::Timestamp,
     },
-    store::{DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, Replica, ReplicaRecord, sql::columns::Ids},
+    store::{
+        DataKeyRecord, DatabaseStatus, Deployment, MasterKeyRecord, MasterKeyState, Replica, ReplicaRecord,
+        sql::columns::Ids,
+    },
 };
 use sqlx::FromRow;
 use std::time::Duration;
@@ -49,6 +52,24 @@ impl Record for MasterKeyRow {
             check_value: bytes(&self.check_value, "check_value")?,
             created_at: self.created_at,
         })
+    }
+}
+
+#[derive(FromRow)]
+pub(in crate::store::sql) struct DatabaseStatusRow {
+    engine: String,
+    version: String,
+    schema_version: i64,
+    now: Timestamp,
+}
+
+impl Record for DatabaseStatusRow {
+    type Domain = DatabaseStatus;
+    const TABLE: &'static str = "_sqlx_migrations";
+
+    fn into_domain(self) -> Result<DatabaseStatus, &'static str> {
+        let schema = self.schema_version.try_into().map_err(|_| "version")?;
+        Ok(DatabaseStatus { engine: self.engine, version: self.version, schema, now: self.now })
     }
 }
 
