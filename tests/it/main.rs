@@ -10,6 +10,9 @@
 
 mod support;
 
+#[path = "../faults/mod.rs"]
+mod faults;
+
 mod altered_rows;
 mod architecture;
 mod audit;

@@ -74,16 +74,23 @@ impl Connection {
 
     /// Waits for one whole answer.
     pub fn answer(&mut self) -> Result<Answer, Fault> {
+        self.answer_within(PATIENCE)
+    }
+
+    /// The same, for as long as this.
+    pub fn answer_within(&mut self, patience: Duration) -> Result<Answer, Fault> {
         let begun = Instant::now();
         loop {
             if let Some((answer, length)) = parse(&self.rest) {
                 self.rest.drain(..length);
                 return Ok(answer);
             }
-            match self.more(Duration::from_secs(1)) {
-                More::Some => {}
-                More::NotYet if begun.elapsed() < PATIENCE => {}
-                More::NotYet => return Err(Fault::Silent),
+            let left = patience.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return Err(Fault::Silent);
+            }
+            match self.more(left.min(Duration::from_secs(1))) {
+                More::Some | More::NotYet => {}
                 More::Closed if self.rest.is_empty() => return Err(Fault::Closed),
                 More::Closed => return Err(Fault::Cut(std::mem::take(&mut self.rest))),
             }
@@ -156,6 +163,11 @@ impl Answer {
         self.header("x-request-id").expect("every answer names its request").to_owned()
     }
 
+    /// The whole document.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("the body is JSON")
+    }
+
     /// A member of the document.
     pub fn text(&self, member: &str) -> String {
         let document: serde_json::Value = serde_json::from_slice(&self.body).expect("the body is JSON");
@@ -201,6 +213,13 @@ pub fn with_body(method: &str, path: &str, token: &str, body: &str) -> String {
 /// What creates a credential.
 pub fn credential(server: &str, password: &str) -> String {
     format!(r#"{{"server":"{server}","username":"bot","password":"{password}"}}"#)
+}
+
+/// One request on a connection of its own, which may be refused or broken.
+pub fn attempt(url: &str, request: &[u8]) -> Option<Answer> {
+    let mut connection = Connection::open(url).ok()?;
+    connection.send(request).ok()?;
+    connection.answer().ok()
 }
 
 /// One request on a connection of its own.

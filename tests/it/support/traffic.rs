@@ -63,19 +63,31 @@ impl Tally {
 pub struct Lane {
     url: String,
     connection: Option<Connection>,
+    /// How long it waits for an answer before it hangs up, if it does so at all.
+    patience: Option<Duration>,
     slowest: Duration,
 }
 
 impl Lane {
     pub fn to(url: &str) -> Self {
-        Self { url: url.to_owned(), connection: Connection::open(url).ok(), slowest: Duration::ZERO }
+        Self { url: url.to_owned(), connection: Connection::open(url).ok(), patience: None, slowest: Duration::ZERO }
+    }
+
+    /// A caller who hangs up when there is no answer after a while.
+    pub fn hanging_up(url: &str, after: Duration) -> Self {
+        Self { patience: Some(after), ..Self::to(url) }
     }
 
     /// Sends a request. Either it is done, or the caller is told that it cannot be done now. Nothing else.
     pub fn exchange(&mut self, request: &[u8], done: u16) -> Outcome {
         let begun = Instant::now();
         let Some(connection) = &mut self.connection else { return Outcome::Broken };
-        let Some(answer) = connection.send(request).ok().and_then(|()| connection.answer().ok()) else {
+        let patience = self.patience;
+        let answer = connection.send(request).ok().and_then(|()| match patience {
+            Some(patience) => connection.answer_within(patience).ok(),
+            None => connection.answer().ok(),
+        });
+        let Some(answer) = answer else {
             self.connection = None;
             return Outcome::Broken;
         };
@@ -86,7 +98,8 @@ impl Lane {
         if answer.status == done {
             return Outcome::Done(answer);
         }
-        assert_eq!((answer.status, answer.problem().as_str()), (503, "unavailable"), "{answer:?}");
+        let told = ["unavailable", "outcome-unknown"].contains(&answer.problem().as_str());
+        assert!(answer.status == 503 && told, "{answer:?}");
         Outcome::Refused
     }
 
@@ -115,6 +128,8 @@ pub struct Traffic {
     /// The requests that were answered with a pull secret.
     fetched: HashSet<String>,
     log: Log,
+    /// Pull secrets that lacked something.
+    incomplete: Vec<String>,
     /// All that callers were told.
     pub tally: Tally,
 }
@@ -132,8 +147,28 @@ impl Traffic {
         }
         let organization = super::organization(ORGANIZATION);
         let deployer = server.token(Role::Deployer, &organization).await.expose().to_owned();
-        let (fetched, log) = (HashSet::new(), Log::default());
-        Self { writers: all, readers, deployer, fetched, log, tally: Tally::default() }
+        let (fetched, log, incomplete) = (HashSet::new(), Log::default(), Vec::new());
+        Self { writers: all, readers, deployer, fetched, log, incomplete, tally: Tally::default() }
+    }
+
+    /// A request for a pull secret that is always there.
+    pub fn pull(&self) -> Vec<u8> {
+        raw::get(&pull_secret("w0"), &self.deployer)
+    }
+
+    /// A request for a list.
+    pub fn list(&self) -> Vec<u8> {
+        self.writers[0].list()
+    }
+
+    /// Those who write.
+    pub fn writers(&mut self) -> &mut [Writer] {
+        &mut self.writers
+    }
+
+    /// Takes note of pull secrets that somebody else fetched.
+    pub fn fetched(&mut self, answers: impl IntoIterator<Item = Answer>) {
+        self.fetched.extend(answers.into_iter().map(|answer| answer.request_id()));
     }
 
     /// Has the callers call while something happens, each one of these servers, in turn. What happens may kill a server: then
@@ -157,8 +192,9 @@ impl Traffic {
                 tallies[at].add(&writer.join().expect("a writer is answered well"));
             }
             for (at, reader) in reading {
-                let (fetched, tally) = reader.join().expect("a reader is answered well");
+                let (fetched, incomplete, tally) = reader.join().expect("a reader is answered well");
                 self.fetched.extend(fetched);
+                self.incomplete.extend(incomplete);
                 tallies[at].add(&tally);
             }
             result
@@ -171,7 +207,7 @@ impl Traffic {
 
     /// Asks a server for everything, and holds it against what callers were told. Nobody may be calling.
     pub async fn check(&mut self, server: &Server) -> Losses {
-        let mut losses = Losses::default();
+        let mut losses = Losses { lost: std::mem::take(&mut self.incomplete), unaudited: Vec::new() };
         let operator = server.operator();
         for writer in &mut self.writers {
             let listed =
@@ -217,18 +253,21 @@ fn write(writer: &mut Writer, server: &Listeners, stop: &AtomicBool) -> Tally {
     Tally { acknowledged, fetched: 0, refused, slowest: lane.slowest }
 }
 
-fn read(projects: usize, server: &Listeners, token: &str, stop: &AtomicBool) -> (Vec<String>, Tally) {
+/// Which requests were answered with a pull secret, which of them lacked something, and how many there were.
+fn read(projects: usize, server: &Listeners, token: &str, stop: &AtomicBool) -> (Vec<String>, Vec<String>, Tally) {
     let mut lane = Lane::to(&server.internal);
-    let (mut ids, mut turn) = (Vec::new(), (0..projects).cycle());
+    let (mut ids, mut incomplete, mut turn) = (Vec::new(), Vec::new(), (0..projects).cycle());
     let (fetched, refused) = lane.run(stop, |lane| {
         let project = turn.next().unwrap_or_default();
         let outcome = lane.exchange(&raw::get(&pull_secret(&format!("w{project}")), token), 200);
         if let Outcome::Done(answer) = &outcome {
             ids.push(answer.request_id());
+            let omitted = answer.header("regcred-omitted");
+            incomplete.extend(omitted.map(|omitted| format!("w{project} under way: left out: {omitted}")));
         }
         outcome
     });
-    (ids, Tally { acknowledged: 0, fetched, refused, slowest: lane.slowest })
+    (ids, incomplete, Tally { acknowledged: 0, fetched, refused, slowest: lane.slowest })
 }
 
 /// The audit log, read on from where it was read to.

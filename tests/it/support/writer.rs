@@ -29,7 +29,7 @@ enum Deletion {
 }
 
 /// A writer with a project of its own.
-pub(super) struct Writer {
+pub struct Writer {
     pub(super) project: String,
     token: String,
     made: usize,
@@ -47,8 +47,13 @@ impl Writer {
         format!("/v1/organizations/{ORGANIZATION}/projects/{}/credentials", self.project)
     }
 
+    /// A request for all that it keeps.
+    pub(super) fn list(&self) -> Vec<u8> {
+        raw::get(&self.path(), &self.token)
+    }
+
     /// One write.
-    pub(super) fn step(&mut self, lane: &mut Lane) -> Outcome {
+    pub fn step(&mut self, lane: &mut Lane) -> Outcome {
         // What it is not sure of, a writer leaves alone until somebody has looked.
         let certain = |known: &Known| known.deletion == Deletion::No && !known.doubtful;
         let live: Vec<_> = (0..self.known.len()).filter(|at| certain(&self.known[*at])).collect();
