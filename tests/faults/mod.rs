@@ -12,6 +12,7 @@ mod kill;
 mod report;
 mod restart;
 mod revoke;
+mod rotation;
 mod start;
 
 use crate::support::{
