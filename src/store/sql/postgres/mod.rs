@@ -22,14 +22,15 @@ use tokio::time::timeout;
 const TRIED_AFTER: Duration = Duration::from_secs(1);
 
 /// How each transaction begins: with the limits of its own, which hold behind a pooler too. A statement that waits for longer
-/// than callers do is given up; so is a transaction whose process has gone silent, with the locks that it holds.
+/// than callers do is given up. A transaction whose process has gone silent is given up sooner, so that those who wait for
+/// the locks that it holds still get them in time.
 macro_rules! begin {
     ($mode:literal) => {
         concat!(
             "begin isolation level read committed ",
             $mode,
             "; set local statement_timeout = 2000; set local lock_timeout = 1800; \
-             set local idle_in_transaction_session_timeout = 2000"
+             set local idle_in_transaction_session_timeout = 1000"
         )
     };
 }

@@ -88,7 +88,7 @@ impl PostgresSettings {
             options.options([
                 ("statement_timeout", "2000"),
                 ("lock_timeout", "1800"),
-                ("idle_in_transaction_session_timeout", "2000"),
+                ("idle_in_transaction_session_timeout", "1000"),
             ])
         };
         Ok(Self { options, connections, pooled })
