@@ -89,7 +89,7 @@ pub fn read(path: &Path) -> Result<Vec<MasterKey>, KeyringFileError> {
     if !metadata.is_file() {
         return Err(KeyringFileError::NotAFile);
     }
-    if metadata.mode() & may_not(metadata.uid()) != 0 {
+    if metadata.mode() & may_not(metadata.uid(), rustix::process::geteuid().as_raw()) != 0 {
         return Err(KeyringFileError::OpenToOthers);
     }
     if metadata.len() > LARGEST_BYTES {
@@ -101,11 +101,11 @@ pub fn read(path: &Path) -> Result<Vec<MasterKey>, KeyringFileError> {
     parse(&text)
 }
 
-/// What others may not do with a file of that owner. One that root gave to this process by way of a group, as Kubernetes and
+/// What others may not do with a file of that owner, for it to be read by that user. One that root gave to this process by way of a group, as Kubernetes and
 /// systemd hand out secrets, is read by that group; PostgreSQL has the same rule for its private key.
-fn may_not(owner: u32) -> u32 {
-    let root_gave_it = owner == 0 && !rustix::process::geteuid().is_root();
-    if root_gave_it { ALL_BUT_READING_BY_THE_GROUP } else { GROUP_AND_OTHERS }
+fn may_not(owner: u32, reader: u32) -> u32 {
+    const ROOT: u32 = 0;
+    if owner == ROOT && reader != ROOT { ALL_BUT_READING_BY_THE_GROUP } else { GROUP_AND_OTHERS }
 }
 
 /// The text of a keyring file with this key alone.

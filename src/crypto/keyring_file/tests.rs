@@ -137,6 +137,25 @@ fn a_file_that_others_may_read_or_change_is_refused() {
 }
 
 #[test]
+fn what_root_gave_to_a_group_is_read_by_it_and_never_changed() {
+    const ROOT: u32 = 0;
+    for (owner, reader, mode, good) in [
+        (ROOT, 65532, 0o440, true),
+        (ROOT, 65532, 0o640, true),
+        (ROOT, 65532, 0o400, true),
+        (ROOT, 65532, 0o460, false),
+        (ROOT, 65532, 0o444, false),
+        (ROOT, 65532, 0o450, false),
+        (ROOT, ROOT, 0o440, false),
+        (65532, 65532, 0o440, false),
+        (65532, ROOT, 0o440, false),
+        (1000, 65532, 0o440, false),
+    ] {
+        assert_eq!(mode & may_not(owner, reader) == 0, good, "{owner} {reader} {mode:o}");
+    }
+}
+
+#[test]
 fn what_is_no_keyring_file_is_refused() {
     let (directory, path) = directory();
     assert!(matches!(read(&path), Err(KeyringFileError::Read(_))));
