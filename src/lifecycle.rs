@@ -124,7 +124,6 @@ impl ServeError {
 /// The database cannot be had, or its tables are not those of this program.
 pub async fn migrate(settings: &ServerSettings) -> Result<DatabaseStatus, ServeError> {
     telemetry::start_logs(&settings.log_filter, settings.log_format)?;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.data_dir).map_err(ServeError::DataDir)?;
     let store = sql::open(&settings.database).await?;
     let status = async { store.read().await?.database_status().await }.await;
     store.close().await;

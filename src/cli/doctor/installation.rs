@@ -64,7 +64,8 @@ fn one_replica(report: &mut Report, replica: &ReplicaStatus) -> Result<(), Failu
 
 fn one_key(report: &mut Report, key: &MasterKey) -> Result<(), Failure> {
     let MasterKey { id, state, data_keys, lacking, .. } = key;
-    let text = format!("master key {id} is {state}, with {data_keys} data keys");
+    let number = if *data_keys == 1 { "1 data key".to_owned() } else { format!("{data_keys} data keys") };
+    let text = format!("master key {id} is {state}, with {number}");
     if !lacking.is_empty() {
         let needed = state == "active" || *data_keys > 0;
         let verdict = if needed { Verdict::Fail } else { Verdict::Warn };

@@ -58,8 +58,11 @@ pub enum OpenError {
     #[error("SQLite {0} can corrupt a database that is written by two connections; 3.51.3 or newer is needed")]
     Version(String),
     /// The database said no.
+    #[error("the database refused: {0}")]
+    Refused(String),
+    /// The database cannot be had.
     #[error("cannot open the database")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
     /// The server does not answer.
     #[error("the database server did not let regcred in within ten seconds")]
     Silent,
@@ -91,6 +94,16 @@ pub enum OpenError {
 
 /// A process that was not heard of for so long is forgotten.
 const FORGOTTEN: Duration = Duration::from_hours(24);
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            // At this time no value of a row is involved; the driver adds where in the server's source it comes from.
+            sqlx::Error::Database(refusal) => Self::Refused(refusal.message().to_owned()),
+            error => Self::Database(error),
+        }
+    }
+}
 
 /// Which database to use.
 #[derive(Debug, Clone)]
