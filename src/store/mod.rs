@@ -6,6 +6,7 @@
 //! `sql` is the only place that knows what a database is.
 
 pub mod sql;
+pub mod tables;
 
 use crate::{
     crypto::{data_key::TokenMac, envelope::Sealed},
@@ -22,6 +23,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::time::Duration;
+use tables::{Filling, Snapshot};
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +88,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes down that a process ends.
     async fn replica_leave(&self, id: ReplicaId) -> Result<(), StoreError>;
+
+    /// All that stands in the database at this moment.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
+
+    /// Begins to fill the database; none if it holds something already.
+    async fn fill(&self) -> Result<Option<Box<dyn Filling>>, StoreError>;
 
     /// Closes all connections, after what runs on them has ended.
     async fn close(&self);

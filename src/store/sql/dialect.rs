@@ -5,6 +5,7 @@
 
 use super::{
     columns::Ids,
+    copy::Copies,
     line::{Line, in_time},
     rows::{
         AuditEventRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow, IdRow,
@@ -27,6 +28,7 @@ pub(super) type BoundQuery<DB> = Query<'static, DB, <DB as Database>::Arguments>
 /// A database that regcred can run on.
 pub(super) trait Dialect:
     Database
+    + Copies
     + Binds<Uuid>
     + Binds<Option<Uuid>>
     + Binds<String>
@@ -57,6 +59,12 @@ pub(super) trait Dialect:
 
     /// Begins a transaction that only reads.
     const BEGIN_READING: &'static str;
+
+    /// Begins a transaction that only reads, and sees one moment throughout, for as long as it takes.
+    const BEGIN_SNAPSHOT: &'static str;
+
+    /// Begins a transaction that writes as long as it takes.
+    const BEGIN_FILLING: &'static str;
 
     /// Finds the token `$1` and keeps it from being revoked until the transaction ends.
     const HOLD_TOKEN: &'static str;

@@ -6,10 +6,12 @@
 
 mod audit;
 mod columns;
+mod copy;
 mod dialect;
 mod line;
 mod postgres;
 mod queries;
+mod reading;
 mod rows;
 mod schema;
 mod session;
@@ -17,17 +19,22 @@ mod sqlite;
 mod tx;
 
 pub use postgres::PostgresSettings;
+pub use reading::open_snapshot;
 
-use super::{AuditLog, Queries, Replica, Store, StoreError, Tx};
+use super::{
+    AuditLog, Queries, Replica, Store, StoreError, Tx,
+    tables::{Filling, Snapshot},
+};
 use crate::domain::id::ReplicaId;
 use async_trait::async_trait;
+use copy::{SqlFilling, SqlSnapshot};
 use dialect::{Dialect, sql};
 use line::{in_time, store_error};
 use session::Session;
 use sqlx::{Pool, pool::PoolConnection};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
 
@@ -54,6 +61,15 @@ pub enum OpenError {
          with --database-url"
     )]
     Foreign(PathBuf),
+    /// There is none.
+    #[error("there is no database {0}")]
+    Missing(PathBuf),
+    /// There is nothing in it.
+    #[error("the database holds nothing of regcred's")]
+    Empty,
+    /// Its tables are those of an older version.
+    #[error("the database's tables are those of an older version of regcred; run `regcred migrate` on it first")]
+    Outdated,
     /// The database library is one with a known fault.
     #[error("SQLite {0} can corrupt a database that is written by two connections; 3.51.3 or newer is needed")]
     Version(String),
@@ -164,10 +180,15 @@ impl<DB: Dialect> SqlStore<DB> {
     /// A transaction that may write.
     async fn write(&self) -> Result<Session<DB>, StoreError> {
         let deadline = Instant::now() + PATIENCE;
+        let turn = self.turn(deadline).await?;
+        Session::write(acquire(&self.writers, deadline).await?, turn, deadline).await
+    }
+
+    /// A turn to write.
+    async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, StoreError> {
         let turn = timeout_at(deadline, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.map_err(|late| StoreError::Unavailable(late.into()))?;
-        let turn = turn.map_err(|closed| StoreError::Unavailable(closed.into()))?;
-        Session::write(acquire(&self.writers, deadline).await?, turn, deadline).await
+        turn.map_err(|closed| StoreError::Unavailable(closed.into()))
     }
 }
 
@@ -220,6 +241,16 @@ impl<DB: Dialect> Store for SqlStore<DB> {
         let mut session = self.write().await?;
         sql::<DB>("delete from replicas where id = $1").bind(id.as_uuid()).execute(&mut session).await?;
         session.finish().await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        let snapshot = async { SqlSnapshot::<DB>::begin(DB::connect(&self.options).await?).await };
+        Ok(Box::new(snapshot.await.map_err(|error| store_error::<DB>(&error))?))
+    }
+
+    async fn fill(&self) -> Result<Option<Box<dyn Filling>>, StoreError> {
+        let filling = SqlFilling::<DB>::begin(&self.options, self.turn(Instant::now() + PATIENCE).await?).await?;
+        Ok(filling.map(|filling| -> Box<dyn Filling> { Box::new(filling) }))
     }
 
     async fn close(&self) {

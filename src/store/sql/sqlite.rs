@@ -20,7 +20,7 @@ use std::{
 /// Up to 3.51.2 two connections that write and checkpoint at once can corrupt a WAL database.
 const OLDEST_SOUND_VERSION: [u32; 3] = [3, 51, 3];
 const READERS: u32 = 4;
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// The primary result codes (<https://www.sqlite.org/rescode.html>) that say "not now": `SQLITE_BUSY`, `LOCKED`,
@@ -33,6 +33,8 @@ impl Dialect for Sqlite {
     // A deferred transaction that becomes a writer later fails at once when another one writes: no timeout applies.
     const BEGIN: &'static str = "begin immediate";
     const BEGIN_READING: &'static str = "begin";
+    const BEGIN_SNAPSHOT: &'static str = Self::BEGIN_READING;
+    const BEGIN_FILLING: &'static str = Self::BEGIN;
     // Changes come one after the other: whoever would revoke it waits already.
     const HOLD_TOKEN: &'static str = "select id from tokens where id = $1";
     const STATUS: &'static str = "select 'SQLite' as engine, sqlite_version() as version, \
@@ -130,17 +132,28 @@ fn close_to_others(database: &File) -> std::io::Result<()> {
 /// A file that something else made must not get our tables, nor our settings, which change its first page. This only
 /// reads.
 async fn check_origin(file: &Path) -> Result<(), OpenError> {
-    const NOT_A_DATABASE: &str = "26";
-    let foreign = || OpenError::Foreign(file.to_owned());
     let mut connection = SqliteConnectOptions::new().filename(file).pragma("query_only", "on").connect().await?;
-    let tables = sqlx::query_scalar::<_, String>("select name from sqlite_schema where type = 'table'");
-    let tables = tables.fetch_all(&mut connection).await.map_err(|error| match error {
-        sqlx::Error::Database(refusal) if refusal.code().as_deref() == Some(NOT_A_DATABASE) => foreign(),
-        error => error.into(),
-    })?;
+    let tables = table_names(&mut connection, file).await?;
     connection.close().await?;
+    if tables.is_empty() || are_ours(&tables) { Ok(()) } else { Err(OpenError::Foreign(file.to_owned())) }
+}
+
+/// Whether a database with these tables is one of regcred's.
+pub(super) fn are_ours(tables: &[String]) -> bool {
     // The table in which the migrations keep their state is the first that regcred makes.
-    if tables.is_empty() || tables.iter().any(|name| name == "_sqlx_migrations") { Ok(()) } else { Err(foreign()) }
+    tables.iter().any(|name| name == "_sqlx_migrations")
+}
+
+/// What is in a file, if it is a database.
+pub(super) async fn table_names(connection: &mut SqliteConnection, file: &Path) -> Result<Vec<String>, OpenError> {
+    const NOT_A_DATABASE: &str = "26";
+    let tables = sqlx::query_scalar("select name from sqlite_schema where type = 'table'").fetch_all(connection);
+    tables.await.map_err(|error| match error {
+        sqlx::Error::Database(refusal) if refusal.code().as_deref() == Some(NOT_A_DATABASE) => {
+            OpenError::Foreign(file.to_owned())
+        }
+        error => error.into(),
+    })
 }
 
 /// One process a file: the lock goes with the process, however it ends.

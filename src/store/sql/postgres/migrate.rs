@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Ro
 use std::{sync::LazyLock, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+pub(in crate::store::sql) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!("migrations/postgres");
     migrations.set_locking(false);
     migrations
@@ -16,7 +16,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
 const PATIENCE: Duration = Duration::from_mins(2);
 const STEP: Duration = Duration::from_millis(100);
 /// How long a server may take to let a process in.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(in crate::store::sql) const CONNECT: Duration = Duration::from_secs(10);
 
 /// Takes the lock of all regcreds in this database, or not, at once. A process that waited in `pg_advisory_lock` would hold a
 /// snapshot, for which an index that another one builds concurrently would wait in turn. The lock goes with the transaction, so

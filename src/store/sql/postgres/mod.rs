@@ -1,6 +1,6 @@
 //! PostgreSQL, the database that replicas share.
 
-mod migrate;
+pub(super) mod migrate;
 mod settings;
 mod vetting;
 
@@ -38,6 +38,11 @@ macro_rules! begin {
 impl Dialect for Postgres {
     const BEGIN: &'static str = begin!("read write");
     const BEGIN_READING: &'static str = begin!("read only");
+    const BEGIN_SNAPSHOT: &'static str = "begin isolation level repeatable read read only; \
+        set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 60000";
+    const BEGIN_FILLING: &'static str = "begin isolation level read committed read write; \
+        set local statement_timeout = 60000; set local lock_timeout = 1800; \
+        set local idle_in_transaction_session_timeout = 60000";
     const HOLD_TOKEN: &'static str = "select id from tokens where id = $1 for share";
     const STATUS: &'static str = "select 'PostgreSQL' as engine, current_setting('server_version') as version, \
                                   (select max(version) from _sqlx_migrations) as schema_version, now from database_clock";

@@ -94,7 +94,7 @@ impl PostgresSettings {
         Ok(Self { options, connections, pooled })
     }
 
-    pub(super) fn options(&self) -> PgConnectOptions {
+    pub(in crate::store::sql) fn options(&self) -> PgConnectOptions {
         self.options.clone()
     }
 

@@ -1,0 +1,216 @@
+//! Everything that is kept, as tables of values: what a backup carries from one database to another.
+//!
+//! The rest of the store answers domain types, and leaves out what means nothing. Here a row is its columns as they are, so
+//! that a row with a fault is carried with its fault, and is there to be looked at. Nothing here knows SQL; `store::sql` makes
+//! its statements from [`TABLES`], and a test holds that table against the schemas of all databases.
+
+use super::{Rows, StoreError};
+use crate::domain::{audit::AuditEvent, timestamp::Timestamp};
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use uuid::Uuid;
+
+/// The number of the last migration that [`TABLES`] knows.
+pub const SCHEMA: u32 = 2;
+
+/// Tables that are no part of a backup: each says why.
+pub const LEFT_BEHIND: &[(&str, &str)] = &[("replicas", "the processes that run on this database, and on no other")];
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An identifier.
+    Uuid,
+    /// Text.
+    Text,
+    /// Bytes, such as an envelope.
+    Bytes,
+    /// A number.
+    Integer,
+    /// Yes or no.
+    Boolean,
+    /// A moment.
+    Time,
+    /// Identifiers.
+    Ids,
+}
+
+/// What stands in a column of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Nothing.
+    Null,
+    /// An identifier.
+    Uuid(Uuid),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A number.
+    Integer(i64),
+    /// Yes or no.
+    Boolean(bool),
+    /// A moment.
+    Time(Timestamp),
+    /// Identifiers.
+    Ids(Vec<Uuid>),
+}
+
+/// A column.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds, unless it is empty.
+    pub kind: Kind,
+}
+
+/// Which rows of a table are meant, where one must come before others that refer to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All.
+    Whole,
+    /// Those with nothing in that column.
+    Without(&'static str),
+    /// Those with something in that column.
+    With(&'static str),
+}
+
+/// A table, or one of its parts.
+#[derive(Debug)]
+pub struct Table {
+    /// What a backup calls it.
+    pub name: &'static str,
+    /// What a database calls it.
+    pub source: &'static str,
+    /// Which of its rows.
+    pub part: Part,
+    /// How many rows a fresh database has in it.
+    pub initial: u64,
+    /// Its columns. The first one is the primary key.
+    pub columns: &'static [Column],
+}
+
+/// A row of a table: as many values as that has columns.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The table.
+    pub table: &'static Table,
+    /// The values.
+    pub values: Vec<Value>,
+}
+
+impl Row {
+    /// What stands in a column.
+    #[must_use]
+    pub fn value(&self, column: &str) -> &Value {
+        let at = self.table.columns.iter().position(|known| known.name == column);
+        at.and_then(|at| self.values.get(at)).unwrap_or(&Value::Null)
+    }
+
+    /// The identifier in a column.
+    #[must_use]
+    pub fn uuid(&self, column: &str) -> Option<Uuid> {
+        if let Value::Uuid(id) = self.value(column) { Some(*id) } else { None }
+    }
+
+    /// The text in a column.
+    #[must_use]
+    pub fn text(&self, column: &str) -> Option<&str> {
+        if let Value::Text(text) = self.value(column) { Some(text) } else { None }
+    }
+
+    /// The bytes in a column.
+    #[must_use]
+    pub fn bytes(&self, column: &str) -> Option<&[u8]> {
+        if let Value::Bytes(bytes) = self.value(column) { Some(bytes) } else { None }
+    }
+
+    /// The number in a column, if it can be a version.
+    #[must_use]
+    pub fn version(&self, column: &str) -> Option<u32> {
+        if let Value::Integer(number) = self.value(column) { u32::try_from(*number).ok() } else { None }
+    }
+
+    /// What names the row to people.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self.value("id") {
+            Value::Uuid(id) => id.to_string(),
+            _ => "?".to_owned(),
+        }
+    }
+}
+
+/// All that stands in a database at one moment, whatever others write meanwhile.
+#[async_trait]
+pub trait Snapshot: Send {
+    /// How many rows a table has.
+    async fn count(&mut self, table: &'static Table) -> Result<u64, StoreError>;
+
+    /// The rows of a table by their keys, each or why it cannot be carried.
+    fn rows(&mut self, table: &'static Table) -> BoxStream<'_, Result<RowOrFault, StoreError>>;
+
+    /// Ends it, and waits until the database knows.
+    async fn close(self: Box<Self>);
+}
+
+/// A row, or why it cannot be carried.
+pub type RowOrFault = <Rows<Row> as IntoIterator>::Item;
+
+/// An empty database that is being filled. Dropped without [`Filling::commit`], it is as empty as before.
+#[async_trait]
+pub trait Filling: Send {
+    /// Adds rows of one table, after those of all tables before it in [`TABLES`].
+    async fn insert(&mut self, rows: &[Row]) -> Result<(), StoreError>;
+
+    /// Makes everything durable together with the event that tells of it.
+    async fn commit(self: Box<Self>, event: AuditEvent) -> Result<(), StoreError>;
+}
+
+/// Writes a table's columns as `name Kind`.
+macro_rules! columns {
+    ($($name:ident $kind:ident),+ $(,)?) => {
+        &[$(Column { name: stringify!($name), kind: Kind::$kind }),+]
+    };
+}
+
+const SCOPES: &[Column] = columns! { id Uuid, parent_id Uuid, name Text, created_at Time };
+
+const fn whole(name: &'static str, columns: &'static [Column]) -> Table {
+    Table { name, source: name, part: Part::Whole, initial: 0, columns }
+}
+
+/// Every table of a backup, those first that others refer to.
+pub static TABLES: &[Table] = &[
+    whole("deployment", columns! { singleton Integer, id Uuid, created_at Time }),
+    whole("master_keys", columns! { id Uuid, state Text, salt Bytes, check_value Bytes, created_at Time }),
+    Table { name: "organizations", source: "scopes", part: Part::Without("parent_id"), initial: 0, columns: SCOPES },
+    Table { name: "projects", source: "scopes", part: Part::With("parent_id"), initial: 0, columns: SCOPES },
+    whole(
+        "data_keys",
+        columns! { id Uuid, scope_id Uuid, version Integer, master_key_id Uuid, wrapped Bytes, created_at Time },
+    ),
+    whole(
+        "credentials",
+        columns! {
+            id Uuid, scope_id Uuid, server Text, kind Text, username Text, email Text, image_prefix Text, expires_at Time,
+            enabled Boolean, version Integer, revision Integer, sealed Bytes, fingerprint Bytes, created_at Time,
+            updated_at Time, rotated_at Time, last_used_at Time,
+        },
+    ),
+    whole(
+        "tokens",
+        columns! {
+            id Uuid, scope_id Uuid, name Text, role Text, mac Bytes, expires_at Time, created_at Time,
+        },
+    ),
+    whole(
+        "audit_events",
+        columns! {
+            sequence Integer, id Uuid, at Time, request_id Uuid, principal Text, token_id Uuid, scope Text,
+            organization_id Uuid, project_id Uuid, operation Text, object_ids Ids, outcome Text, address Text,
+        },
+    ),
+    Table { initial: 1, ..whole("audit_position", columns! { singleton Integer, last Integer }) },
+];
