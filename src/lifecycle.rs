@@ -2,6 +2,8 @@
 //!
 //! Here the system's clock and randomness are made into things that are handed in; the service has no other.
 
+pub mod offline;
+
 use crate::{
     config::{
         private_file,

@@ -8,6 +8,7 @@
 
 mod add;
 mod audit;
+mod backup;
 mod clock;
 mod config;
 mod confirm;
@@ -23,8 +24,10 @@ mod migrate;
 mod org;
 mod output;
 mod password;
+mod progress;
 mod project;
 mod pull_secret;
+mod restore;
 mod scope;
 mod serve;
 mod session;
@@ -109,6 +112,12 @@ enum Command {
     /// Bring the database's tables up to date
     #[command(after_help = migrate::EXAMPLES)]
     Migrate(Box<migrate::Migrate>),
+    /// Write everything that is stored into one file, sealed as it is
+    #[command(after_help = backup::EXAMPLES)]
+    Backup(Box<backup::Backup>),
+    /// Put a backup into an empty database
+    #[command(after_help = restore::EXAMPLES)]
+    Restore(Box<restore::Restore>),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS)]
     Completions(Completions),
@@ -173,6 +182,8 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Doctor(args) => doctor::run(args).await,
         Command::Serve(args) => serve::run(*args).await,
         Command::Migrate(args) => migrate::run(*args).await,
+        Command::Backup(args) => backup::run(*args).await,
+        Command::Restore(args) => restore::run(*args).await,
         Command::Completions(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "regcred", &mut script);

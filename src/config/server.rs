@@ -116,6 +116,7 @@ pub struct ServerSettings {
 }
 
 /// Where the master keys are.
+#[derive(Clone)]
 pub enum KeyringSource {
     /// In a file.
     File {

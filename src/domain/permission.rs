@@ -82,6 +82,8 @@ actions! {
     KeyRewrap = "key.rewrap",
     /// Give up a master key for ever.
     KeyRetire = "key.retire",
+    /// Put a backup into an empty database. Nobody can ask a service for it; `regcred restore` does it by itself.
+    DeploymentRestore = "deployment.restore",
 }
 
 impl Action {
@@ -102,7 +104,8 @@ impl Action {
             | Self::KeyAdd
             | Self::KeyActivate
             | Self::KeyRewrap
-            | Self::KeyRetire => true,
+            | Self::KeyRetire
+            | Self::DeploymentRestore => true,
             Self::OrganizationGet
             | Self::OrganizationList
             | Self::ProjectGet
@@ -185,6 +188,7 @@ impl Role {
             | Action::KeyActivate
             | Action::KeyRewrap
             | Action::KeyRetire => matches!(self, Self::Operator),
+            Action::DeploymentRestore => false,
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod audit;
 mod authentication;
+pub mod backup;
 mod credentials;
 mod error;
 mod keys;

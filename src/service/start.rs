@@ -187,7 +187,40 @@ fn is_conflict(error: &StartError) -> bool {
 }
 
 /// The key that came from the passphrase, and the salt that was used.
-type Derived = Option<(MasterKeyId, [u8; 16])>;
+pub(super) type Derived = Option<(MasterKeyId, [u8; 16])>;
+
+/// Fills a keyring from all sources, except with keys that were retired.
+pub(super) async fn load(
+    keyring: &Keyring,
+    sources: &KeySources,
+    known: &[MasterKeyRecord],
+    (clock, random): (&dyn Clock, &dyn Random),
+) -> Result<Derived, StartError> {
+    let mut keys = Vec::new();
+    match &sources.file {
+        // Where there is another source, or nothing yet, the file may be absent; missing keys are named later.
+        Some(path) if path.exists() => keys.extend(keyring_file::read(path)?),
+        Some(_) | None => {}
+    }
+    if let Some(text) = &sources.text {
+        keys.extend(keyring_file::parse(text)?);
+    }
+    let mut derived = None;
+    if let Some(text) = sources.passphrase.clone() {
+        let salted = known
+            .iter()
+            .filter(|key| key.state != MasterKeyState::Retired)
+            .find_map(|key| key.salt.map(|salt| (key.id, salt)));
+        let (id, salt) = salted.unwrap_or_else(|| (MasterKeyId::new(clock, random), random_bytes(random)));
+        // Takes a quarter of a gigabyte and about a second, once.
+        let work = tokio::task::spawn_blocking(move || passphrase::derive(&text, id, &salt));
+        keys.push(work.await.expect("the derivation neither panics nor is cancelled")?);
+        derived = Some((id, salt));
+    }
+    let retired = |id| known.iter().any(|key| key.id == id && key.state == MasterKeyState::Retired);
+    keys.into_iter().filter(|key| !retired(key.id())).for_each(|key| keyring.insert(key));
+    Ok(derived)
+}
 
 impl Start {
     /// Names the deployment and opens its key.
@@ -207,7 +240,7 @@ impl Start {
             keyring_file::add(path, &MasterKey::generate(id, &*self.random), &[])?;
             self.new_keyring = Some(path.clone());
         }
-        let derived = self.load(sources, &known).await?;
+        let derived = load(&self.keyring, sources, &known, (&*self.clock, &*self.random)).await?;
         // Before the look at which key is active: see `replicas`. Where there are no others, a start that is refused changes
         // nothing.
         if self.store.is_shared() {
@@ -228,35 +261,6 @@ impl Start {
         if self.store.is_shared() {
             let _ = self.store.replica_leave(replica.id).await;
         }
-    }
-
-    /// Fills the keyring from all sources, except with keys that were retired.
-    async fn load(&self, sources: &KeySources, known: &[MasterKeyRecord]) -> Result<Derived, StartError> {
-        let mut keys = Vec::new();
-        match &sources.file {
-            // Where there is another source, or nothing yet, the file may be absent; missing keys are named later.
-            Some(path) if path.exists() => keys.extend(keyring_file::read(path)?),
-            Some(_) | None => {}
-        }
-        if let Some(text) = &sources.text {
-            keys.extend(keyring_file::parse(text)?);
-        }
-        let mut derived = None;
-        if let Some(text) = sources.passphrase.clone() {
-            let salted = known
-                .iter()
-                .filter(|key| key.state != MasterKeyState::Retired)
-                .find_map(|key| key.salt.map(|salt| (key.id, salt)));
-            let (id, salt) =
-                salted.unwrap_or_else(|| (MasterKeyId::new(&*self.clock, &*self.random), random_bytes(&*self.random)));
-            // Takes a quarter of a gigabyte and about a second, once.
-            let work = tokio::task::spawn_blocking(move || passphrase::derive(&text, id, &salt));
-            keys.push(work.await.expect("the derivation neither panics nor is cancelled")?);
-            derived = Some((id, salt));
-        }
-        let retired = |id| known.iter().any(|key| key.id == id && key.state == MasterKeyState::Retired);
-        keys.into_iter().filter(|key| !retired(key.id())).for_each(|key| self.keyring.insert(key));
-        Ok(derived)
     }
 
     /// The very first start: names the deployment, takes the first key as active, and makes the deployment's data key.

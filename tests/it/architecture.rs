@@ -44,6 +44,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("hmac", &["crypto/"]),
     ("argon2", &["crypto/"]),
     ("clap", &["main.rs", "cli/", "config/"]),
+    ("indicatif", &["cli/"]),
     ("metrics_exporter_prometheus", &["telemetry.rs", "http/"]),
 ];
 

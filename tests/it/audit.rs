@@ -162,7 +162,9 @@ fn every_audited_operation_has_a_case_and_every_action_an_operation() {
         assert_eq!(action.is_audited(), changes || reveals, "{}", operation.id());
     }
     assert_eq!(CASES.iter().map(|(base, _)| (*base).to_owned()).collect::<BTreeSet<_>>(), audited);
-    assert_eq!(actions.len(), Action::ALL.len(), "an action has no operation");
+    // What nobody may ask for has no operation: regcred does it by itself.
+    let asked = Action::ALL.iter().filter(|action| Role::ALL.iter().any(|role| role.may(**action)));
+    assert_eq!(actions, asked.copied().collect(), "an action has no operation");
 }
 
 #[tokio::test(flavor = "multi_thread")]
