@@ -105,9 +105,16 @@ async fn no_password_key_or_token_is_where_it_does_not_belong() {
             assert_eq!(found_in_telemetry(secrets, server), [""; 0], "in logs or metrics {when}");
         }
     };
+    // A backup beside the database is searched with it, and what was said of it as what else was said.
+    let backup = server.data().join("backup").to_string_lossy().into_owned();
+    let data = server.data().to_string_lossy().into_owned();
+    let backed_up = Binary::new().run(&["backup", "--data-dir", &data, &backup], b"");
+    assert!(backed_up.status == 0 && backed_up.stderr.contains(" envelopes open."), "{backed_up:?}");
     let names: Vec<_> =
         files(server.data()).iter().filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect();
-    for expected in ["regcred.db", "regcred.db-wal", "regcred.db-shm", "regcred.db.lock", "keyring", "operator.token"] {
+    for expected in
+        ["regcred.db", "regcred.db-wal", "regcred.db-shm", "regcred.db.lock", "keyring", "operator.token", "backup"]
+    {
         assert!(names.iter().any(|name| name == expected), "{expected} is not among {names:?}");
     }
     assert!(server.log().contains("TRACE"), "the log is as talkative as it can be");
@@ -119,6 +126,7 @@ async fn no_password_key_or_token_is_where_it_does_not_belong() {
     session.deploy();
     search(&server, "after a crash");
     let said = session.end();
+    let said = [said, backed_up.stderr.into_bytes()].concat();
     assert!(said.len() > 500_000, "the answers were kept");
     assert_eq!(needles.found_in(&said), [""; 0], "in answers");
     assert_eq!(keys.found_in(&said), [""; 0], "in answers");

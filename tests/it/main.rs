@@ -18,6 +18,7 @@ mod architecture;
 mod audit;
 mod audit_list;
 mod authorization;
+mod backup;
 mod bad_input;
 mod canary;
 mod cli;

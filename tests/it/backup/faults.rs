@@ -1,0 +1,72 @@
+//! Rows with faults: those that do not open are carried and named, and those that cannot be carried are named and left out.
+
+use super::{World, done, on, refused, rows, text};
+use crate::support::Binary;
+use sqlx::{Connection as _, Executor as _, SqliteConnection, sqlite::SqliteConnectOptions};
+
+async fn sql(world: &World, statement: &'static str) {
+    let options = SqliteConnectOptions::new().filename(world.server.database());
+    let options = options.pragma("ignore_check_constraints", "on").foreign_keys(false);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let changed = connection.execute(statement).await.unwrap();
+    assert!(changed.rows_affected() > 0, "{statement}");
+    connection.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_open_is_named_and_carried_as_it_is() {
+    let mut world = World::new().await;
+    world.server.stop();
+    // One that was redirected, one whose data key was altered with a second one under it.
+    sql(
+        &world,
+        "update credentials set server = 'ghcr.io/mallory' where server = 'ghcr.io/acme' and scope_id = \
+                 (select id from scopes where name = 'shop')",
+    )
+    .await;
+    sql(
+        &world,
+        "update data_keys set wrapped = cast(substr(wrapped, 1, length(wrapped) - 1) || x'00' as blob) where scope_id = \
+                 (select id from scopes where name = 'api')",
+    )
+    .await;
+    let file = world.path("backup");
+    let told = refused(&world.cli, &["backup", &text(&file)], 1);
+    assert!(told.contains("the backup was written, but 4 of 8 envelopes do not open"), "{told}");
+    let lines = |what: &str| told.lines().filter(|line| line.starts_with("warning: ") && line.contains(what)).count();
+    assert_eq!(lines("of credentials was sealed under another key or for another place"), 1, "{told}");
+    assert_eq!(lines("of data_keys was altered after it was sealed"), 1, "{told}");
+    assert_eq!(lines("of credentials its data key does not open"), 2, "{told}");
+    let id = rows(&file).into_iter().find(|row| row["server"] == "ghcr.io/mallory").unwrap()["id"].clone();
+    assert!(told.contains(id.as_str().unwrap()), "{told}");
+
+    let data = world.fresh("restored");
+    let told = refused(&on(&data), &["restore", &text(&file)], 1);
+    assert!(told.contains("the backup was restored, but 4 of 8 envelopes do not open"), "{told}");
+    let restored = Binary::new().serve(&data).unwrap();
+    let secret = world.pull(&restored).await;
+    assert_eq!(secret["auths"].as_object().unwrap().keys().collect::<Vec<_>>(), ["quay.io"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_carried_is_named_and_left_out_with_what_refers_to_it() {
+    let mut world = World::new().await;
+    let secret = world.pull(&world.server).await;
+    world.server.stop();
+    sql(&world, "update scopes set created_at = -1 where name = 'api'").await;
+    sql(
+        &world,
+        "insert into audit_events select 9000, id, at, request_id, principal, token_id, scope, organization_id, \
+         project_id, operation, 'soup', outcome, address from audit_events where sequence = 3",
+    )
+    .await;
+    let file = world.path("backup");
+    let told = refused(&world.cli, &["backup", &text(&file)], 1);
+    assert!(told.contains("because of created_at") && told.contains("because of what it refers to"), "{told}");
+    assert!(told.contains("the backup was written, without 6 rows that cannot be read"), "{told}");
+    let data = world.fresh("restored");
+    let told = refused(&on(&data), &["restore", &text(&file)], 1);
+    assert!(told.contains("the backup was restored, without 6 rows that cannot be read"), "{told}");
+    assert_eq!(world.pull(&Binary::new().serve(&data).unwrap()).await, secret);
+    done(&on(&data), &["backup", &text(&world.path("whole"))]);
+}

@@ -1,0 +1,59 @@
+//! The description of the tables, held against the schema that the migrations make: no migration can forget the backup.
+
+use regcred::store::{
+    sql::{self, Database},
+    tables::{Kind, LEFT_BEHIND, SCHEMA, TABLES},
+};
+use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use std::{collections::BTreeSet, fs};
+
+/// The tables that sqlx and SQLite keep for themselves.
+const OTHERS: [&str; 2] = ["_sqlx_migrations", "sqlite_sequence"];
+
+/// Every column of the description, with a word for its kind.
+pub fn described(word: fn(Kind) -> &'static str) -> BTreeSet<(String, String, &'static str)> {
+    let tables = TABLES.iter();
+    let column = |source: &str, name: &str, kind| (source.to_owned(), name.to_owned(), word(kind));
+    tables.flat_map(|table| table.columns.iter().map(move |c| column(table.source, c.name, c.kind))).collect()
+}
+
+/// Whether a table belongs into a backup.
+pub fn is_kept(table: &str) -> bool {
+    !OTHERS.contains(&table) && LEFT_BEHIND.iter().all(|(name, _)| *name != table)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_and_column_of_sqlite_is_in_a_backup_or_left_out_for_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("regcred.db");
+    sql::open(&Database::Sqlite(file.clone())).await.unwrap().close().await;
+    let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&file)).await.unwrap();
+    let columns = "select t.name, c.name, lower(c.type) from sqlite_schema t join pragma_table_info(t.name) c \
+                   where t.type = 'table'";
+    let columns = sqlx::query(columns).fetch_all(&mut connection).await.unwrap();
+    let mut found = BTreeSet::new();
+    for row in &columns {
+        let [table, column, kind]: [String; 3] = [row.get(0), row.get(1), row.get(2)];
+        if is_kept(&table) {
+            let known = ["blob", "text", "integer"].into_iter().find(|known| *known == kind);
+            found.insert((table, column, known.expect("it is a known kind")));
+        }
+    }
+    let word = |kind| match kind {
+        Kind::Uuid | Kind::Bytes => "blob",
+        Kind::Text | Kind::Ids => "text",
+        Kind::Integer | Kind::Boolean | Kind::Time => "integer",
+    };
+    assert_eq!(found, described(word), "store::tables::TABLES describes what the migrations make");
+}
+
+#[test]
+fn a_migration_has_the_same_number_on_every_database_and_in_every_backup() {
+    let last = |folder: &str| {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.map(|name| name[..4].parse::<u32>().unwrap()).max()
+    };
+    for folder in ["migrations/sqlite", "migrations/postgres"] {
+        assert_eq!(last(folder), Some(SCHEMA), "{folder}: a migration makes backups of another schema");
+    }
+}
