@@ -65,7 +65,7 @@ fn masked(text: &str, folder: &Path) -> Vec<String> {
 }
 
 fn mask(word: &str) -> String {
-    let bare = word.trim_end_matches(['.', ',']);
+    let bare = word.trim_end_matches(['.', ',', ';', ')']);
     if bare.parse::<EventId>().is_ok() {
         "ID".to_owned()
     } else if bare.parse::<Timestamp>().is_ok() {
