@@ -30,6 +30,14 @@ impl IfMatch {
             Self::Revisions(seen) => seen.contains(&revision),
         }
     }
+
+    /// What it means that another change came between the look and the change.
+    fn overtaken(&self) -> Error {
+        match self {
+            Self::Any => Error::TryAgain,
+            Self::Revisions(_) => Error::Stale,
+        }
+    }
 }
 
 impl Service {
@@ -154,7 +162,7 @@ impl Service {
         };
         let stored = password.as_ref().map(|(sealed, fingerprint)| (sealed, fingerprint));
         if !tx.credential_update(&new, old.revision, stored).await? {
-            return Err(Error::TryAgain);
+            return Err(if_match.overtaken());
         }
         tx.commit(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
         Ok(new)
@@ -174,7 +182,7 @@ impl Service {
         let permit = self.permit(caller, Action::CredentialDelete, scope).await?;
         let (mut tx, place, old) = self.own_credential(&permit, id, if_match).await?;
         if !tx.credential_delete(id, old.revision).await? {
-            return Err(Error::TryAgain);
+            return Err(if_match.overtaken());
         }
         tx.commit(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
         Ok(())
