@@ -82,6 +82,8 @@ ids! {
     MasterKeyId,
     /// Names a running process, from its start to its end.
     ReplicaId,
+    /// Names a pruning of the audit log.
+    PruningId,
 }
 
 fn uuid_v7(clock: &dyn Clock, random: &dyn Random) -> Uuid {

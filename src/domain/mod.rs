@@ -14,6 +14,7 @@ pub mod kind;
 pub mod matching;
 pub mod page;
 pub mod permission;
+pub mod pruning;
 pub mod scope;
 pub mod secret;
 pub mod server;

@@ -32,6 +32,12 @@ impl Timestamp {
     pub fn plus_days(self, days: u32) -> Self {
         Self(self.0.saturating_add(i64::from(days) * MICROSECONDS_A_DAY).min(Self::LAST))
     }
+
+    /// The same time of day, that many days earlier; at least the first moment of 1970.
+    #[must_use]
+    pub fn minus_days(self, days: u32) -> Self {
+        Self(self.0.saturating_sub(i64::from(days) * MICROSECONDS_A_DAY).max(0))
+    }
 }
 
 impl fmt::Display for Timestamp {

@@ -5,13 +5,16 @@
 //! the service to say. The store never sees a plaintext: passwords and keys come and go as [`Sealed`].
 //! `sql` is the only place that knows what a database is.
 
+mod log;
 pub mod sql;
 pub mod tables;
+
+pub use log::{AuditScope, LogQueries, LogTx};
 
 use crate::{
     crypto::{data_key::TokenMac, envelope::Sealed},
     domain::{
-        audit::{AuditEvent, RecordedEvent},
+        audit::AuditEvent,
         credential::Credential,
         id::{CredentialId, DataKeyId, DeploymentId, MasterKeyId, ReplicaId, ScopeId, TokenId},
         page::Limit,
@@ -256,20 +259,9 @@ pub struct CredentialFilter<'a> {
     pub limit: Limit,
 }
 
-/// Whose audit events to list.
-#[derive(Debug, Clone, Copy)]
-pub enum AuditScope {
-    /// All of them.
-    Deployment,
-    /// Those of an organization and its projects.
-    Organization(ScopeId),
-    /// Those of a project.
-    Project(ScopeId),
-}
-
 /// The questions that the service asks.
 #[async_trait]
-pub trait Queries: Send {
+pub trait Queries: LogQueries {
     /// The installation; none before the first start.
     async fn deployment_find(&mut self) -> Result<Option<Deployment>, StoreError>;
     /// Every master key that was ever seen, oldest first.
@@ -333,18 +325,11 @@ pub trait Queries: Send {
     ) -> Result<Rows<Token>, StoreError>;
     /// Whether there is an operator token that is still good.
     async fn operator_token_exists(&mut self) -> Result<bool, StoreError>;
-    /// Audit events in the order in which they were committed, behind that sequence number.
-    async fn audit_event_list(
-        &mut self,
-        scope: AuditScope,
-        after: Option<i64>,
-        limit: Limit,
-    ) -> Result<Rows<RecordedEvent>, StoreError>;
 }
 
 /// A change under way. Dropped without [`Tx::commit`], it never happened.
 #[async_trait]
-pub trait Tx: Queries {
+pub trait Tx: Queries + LogTx {
     /// Waits for all changes to keys that others have begun, and keeps others from beginning any until this change ends.
     /// Whoever wraps a data key, or changes a master key or its state, asks for this first.
     async fn keys_lock(&mut self) -> Result<(), StoreError>;

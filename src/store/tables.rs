@@ -11,7 +11,7 @@ use futures_util::stream::BoxStream;
 use uuid::Uuid;
 
 /// The number of the last migration that [`TABLES`] knows.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Tables that are no part of a backup: each says why.
 pub const LEFT_BEHIND: &[(&str, &str)] = &[("replicas", "the processes that run on this database, and on no other")];
@@ -210,6 +210,13 @@ pub static TABLES: &[Table] = &[
         columns! {
             sequence Integer, id Uuid, at Time, request_id Uuid, principal Text, token_id Uuid, scope Text,
             organization_id Uuid, project_id Uuid, operation Text, object_ids Ids, outcome Text, address Text,
+        },
+    ),
+    whole(
+        "audit_prunings",
+        columns! {
+            id Uuid, at Time, principal Text, token_id Uuid, first_sequence Integer, last_sequence Integer, count Integer,
+            oldest_at Time, newest_at Time, sha256 Bytes,
         },
     ),
     Table { initial: 1, ..whole("audit_position", columns! { singleton Integer, last Integer }) },

@@ -6,6 +6,7 @@ mod bench;
 mod changes;
 mod keys;
 mod lists;
+mod retention;
 mod tokens;
 
 /// Runs every case on a database: `$open` makes a fresh bench.
@@ -54,6 +55,14 @@ macro_rules! contract {
                 only_hand_outs_that_succeeded_mark_credentials,
                 events_are_never_changed,
                 events_are_listed_by_organization_and_by_project,
+            }
+            retention {
+                the_newest_events_are_listed_backwards,
+                a_pruning_takes_exactly_what_it_says_and_is_on_record,
+                a_pruning_that_finds_less_than_it_says_is_told,
+                of_two_who_prune_the_same_events_one_fails,
+                events_are_deleted_by_pruning_alone_and_records_never,
+                the_clock_is_the_one_of_the_database,
             }
         }
     };

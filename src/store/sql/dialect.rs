@@ -6,10 +6,11 @@
 use super::{
     columns::Ids,
     copy::Copies,
+    events::EventLists,
     line::{Line, in_time},
     rows::{
-        AuditEventRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow, IdRow,
-        MasterKeyRow, Record, ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
+        AuditEventRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow,
+        IdRow, MasterKeyRow, PruningRow, Record, ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
     },
 };
 use crate::{
@@ -41,6 +42,7 @@ pub(super) trait Dialect:
     + Binds<Option<Timestamp>>
     + Binds<Ids>
     + Reads<AuditEventRow>
+    + Reads<ClockRow>
     + Reads<CountRow>
     + Reads<CredentialRow>
     + Reads<DataKeyRow>
@@ -49,6 +51,7 @@ pub(super) trait Dialect:
     + Reads<FoundTokenRow>
     + Reads<IdRow>
     + Reads<MasterKeyRow>
+    + Reads<PruningRow>
     + Reads<ReplicaRow>
     + Reads<ScopeRow>
     + Reads<SealedCredentialRow>
@@ -71,6 +74,9 @@ pub(super) trait Dialect:
 
     /// What the database says of itself.
     const STATUS: &'static str;
+
+    /// Lists audit events in words that make this database use the right index.
+    const EVENT_LISTS: &'static EventLists;
 
     /// Runs statements without values or rows, in one message.
     fn run(

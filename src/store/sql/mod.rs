@@ -8,6 +8,7 @@ mod audit;
 mod columns;
 mod copy;
 mod dialect;
+mod events;
 mod line;
 mod postgres;
 mod queries;

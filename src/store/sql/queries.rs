@@ -3,15 +3,14 @@
 use super::{
     dialect::{Dialect, sql},
     rows::{
-        AuditEventRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow, IdRow,
-        MasterKeyRow, ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
+        CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow, IdRow, MasterKeyRow,
+        ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
     },
     session::Session,
 };
 use crate::{
     crypto::data_key::TokenMac,
     domain::{
-        audit::RecordedEvent,
         credential::Credential,
         id::{CredentialId, DataKeyId, MasterKeyId, ScopeId, TokenId},
         page::Limit,
@@ -20,8 +19,8 @@ use crate::{
         token::Token,
     },
     store::{
-        AuditScope, Corrupt, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, FoundToken, MasterKeyRecord,
-        Queries, ReplicaRecord, Rows, SealedCredential, StoreError,
+        Corrupt, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, FoundToken, MasterKeyRecord, Queries,
+        ReplicaRecord, Rows, SealedCredential, StoreError,
     },
 };
 use async_trait::async_trait;
@@ -306,32 +305,6 @@ impl<DB: Dialect> Queries for Session<DB> {
         .optional::<CountRow>(self)
         .await?;
         Ok(count.is_some_and(|count| count > 0))
-    }
-
-    async fn audit_event_list(
-        &mut self,
-        scope: AuditScope,
-        after: Option<i64>,
-        limit: Limit,
-    ) -> Result<Rows<RecordedEvent>, StoreError> {
-        macro_rules! events {
-            ($condition:literal) => {
-                sql::<DB>(concat!(
-                    "select sequence, id, at, request_id, principal, token_id, scope, organization_id, project_id, operation, \
-                     object_ids, outcome, address from audit_events where sequence > $1",
-                    $condition,
-                    " order by sequence limit $2"
-                ))
-                .bind(after.unwrap_or(0))
-                .bind(limit.with_one_more())
-            };
-        }
-        let statement = match scope {
-            AuditScope::Deployment => events!(""),
-            AuditScope::Organization(id) => events!(" and organization_id = $3").bind(id.as_uuid()),
-            AuditScope::Project(id) => events!(" and project_id = $3").bind(id.as_uuid()),
-        };
-        statement.list::<AuditEventRow>(self).await
     }
 }
 

@@ -4,8 +4,10 @@
 //! names the column, and the row is reported as unreadable.
 
 mod keys;
+mod log;
 
 pub(super) use keys::{DataKeyRow, DatabaseStatusRow, DeploymentRow, MasterKeyRow, ReplicaRow};
+pub(super) use log::{ClockRow, PruningRow};
 
 use super::columns::Ids;
 use crate::{

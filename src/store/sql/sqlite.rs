@@ -3,6 +3,7 @@
 use super::{
     OpenError, PATIENCE, Parts,
     dialect::{BoundQuery, Dialect, Refusal},
+    events::EventLists,
     schema,
 };
 use sqlx::{
@@ -39,6 +40,7 @@ impl Dialect for Sqlite {
     const HOLD_TOKEN: &'static str = "select id from tokens where id = $1";
     const STATUS: &'static str = "select 'SQLite' as engine, sqlite_version() as version, \
                                   (select max(version) from _sqlx_migrations) as schema_version, now from database_clock";
+    const EVENT_LISTS: &'static EventLists = &EventLists::PLAIN;
 
     async fn run(connection: &mut SqliteConnection, text: &'static str) -> Result<(), sqlx::Error> {
         connection.execute(sqlx::raw_sql(text)).await.map(|_| ())

@@ -9,6 +9,7 @@ pub use settings::PostgresSettings;
 use super::{
     OpenError, PATIENCE, Parts,
     dialect::{BoundQuery, Dialect, Refusal},
+    events::EventLists,
 };
 use sqlx::{
     ConnectOptions as _, Executor as _, PgConnection, Postgres,
@@ -46,6 +47,7 @@ impl Dialect for Postgres {
     const HOLD_TOKEN: &'static str = "select id from tokens where id = $1 for share";
     const STATUS: &'static str = "select 'PostgreSQL' as engine, current_setting('server_version') as version, \
                                   (select max(version) from _sqlx_migrations) as schema_version, now from database_clock";
+    const EVENT_LISTS: &'static EventLists = &EventLists::BY_ROW;
 
     async fn run(connection: &mut PgConnection, text: &'static str) -> Result<(), sqlx::Error> {
         connection.execute(sqlx::raw_sql(text)).await.map(|_| ())

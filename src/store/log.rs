@@ -1,0 +1,71 @@
+//! The audit log as it is read and pruned: a part of what [`super::Queries`] answer and of what a
+//! [`super::Tx`] can do.
+
+use super::{Rows, StoreError};
+use crate::domain::{
+    audit::RecordedEvent,
+    id::ScopeId,
+    page::Limit,
+    pruning::{LinesDigest, Pruning, PruningCount},
+    scope::ScopeRecord,
+    timestamp::Timestamp,
+};
+use async_trait::async_trait;
+
+/// Whose audit events to list.
+#[derive(Debug, Clone, Copy)]
+pub enum AuditScope {
+    /// All of them.
+    Deployment,
+    /// Those of an organization and its projects.
+    Organization(ScopeId),
+    /// Those of a project.
+    Project(ScopeId),
+}
+
+impl AuditScope {
+    /// Those of a scope; of the deployment if there is none.
+    #[must_use]
+    pub fn of(place: Option<&ScopeRecord>) -> Self {
+        match place {
+            None => Self::Deployment,
+            Some(project) if project.parent_id.is_some() => Self::Project(project.id),
+            Some(organization) => Self::Organization(organization.id),
+        }
+    }
+}
+
+/// Questions about the audit log.
+#[async_trait]
+pub trait LogQueries: Send {
+    /// The time by the database's clock.
+    async fn clock_read(&mut self) -> Result<Timestamp, StoreError>;
+    /// Audit events in the order in which they were committed, behind that sequence number.
+    async fn audit_event_list(
+        &mut self,
+        scope: AuditScope,
+        after: Option<i64>,
+        limit: Limit,
+    ) -> Result<Rows<RecordedEvent>, StoreError>;
+    /// Audit events from the newest to the oldest, before that sequence number.
+    async fn audit_event_list_newest(
+        &mut self,
+        scope: AuditScope,
+        before: Option<i64>,
+        limit: Limit,
+    ) -> Result<Rows<RecordedEvent>, StoreError>;
+    /// The oldest events that there are, of the whole deployment, in the order in which they were committed.
+    async fn audit_event_list_oldest(&mut self, count: PruningCount) -> Result<Rows<RecordedEvent>, StoreError>;
+    /// The pruning of the events with these lines.
+    async fn audit_pruning_find(&mut self, sha256: &LinesDigest) -> Result<Option<Pruning>, StoreError>;
+    /// Prunings in the order of what they took, behind the one that ended with that sequence number.
+    async fn audit_pruning_list(&mut self, after: Option<i64>, limit: Limit) -> Result<Rows<Pruning>, StoreError>;
+}
+
+/// Changes of the audit log.
+#[async_trait]
+pub trait LogTx: Send {
+    /// Records a pruning and deletes the events from its first to its last sequence number. `false` if these are not as many
+    /// as it says; then the change must not be committed.
+    async fn audit_prune(&mut self, pruning: &Pruning) -> Result<bool, StoreError>;
+}
