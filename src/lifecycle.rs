@@ -176,6 +176,7 @@ pub async fn serve(
         host(),
         sources,
         (Arc::clone(&clock), Arc::clone(&random)),
+        settings.audit_retention,
         operator_token,
         keep,
     )

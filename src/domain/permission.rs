@@ -68,6 +68,12 @@ actions! {
     Whoami = "whoami",
     /// Read the audit log.
     AuditList = "audit.list",
+    /// Ask for how long audit events are kept.
+    AuditRetentionGet = "audit_retention.get",
+    /// Take old events out of the audit log.
+    AuditPrune = "audit.prune",
+    /// See what was taken out of the audit log.
+    AuditPruningList = "audit_pruning.list",
     /// Fetch a pull secret: the one action that reveals passwords.
     PullSecretGet = "pull_secret.get",
     /// See the processes, the database and how they are.
@@ -100,6 +106,7 @@ impl Action {
             | Self::CredentialDelete
             | Self::TokenCreate
             | Self::TokenRevoke
+            | Self::AuditPrune
             | Self::PullSecretGet
             | Self::KeyAdd
             | Self::KeyActivate
@@ -116,6 +123,8 @@ impl Action {
             | Self::TokenList
             | Self::Whoami
             | Self::AuditList
+            | Self::AuditRetentionGet
+            | Self::AuditPruningList
             | Self::StatusGet
             | Self::KeyList => false,
         }
@@ -179,9 +188,12 @@ impl Role {
             | Action::TokenGet
             | Action::TokenList
             | Action::TokenRevoke => matches!(self, Self::Admin | Self::Operator),
-            Action::AuditList => matches!(self, Self::Auditor | Self::Operator),
+            Action::AuditList | Action::AuditRetentionGet | Action::AuditPruningList => {
+                matches!(self, Self::Auditor | Self::Operator)
+            }
             Action::OrganizationCreate
             | Action::OrganizationDelete
+            | Action::AuditPrune
             | Action::StatusGet
             | Action::KeyList
             | Action::KeyAdd

@@ -8,10 +8,11 @@ use crate::{
         id::MasterKeyId,
         page::{Cursor, Page},
         permission::Caller,
+        pruning::Pruning,
         scope::{Scope, ScopeRecord},
         token::{Token, TokenText},
     },
-    service::{MasterKey, Status},
+    service::{MasterKey, Prunable, Status},
 };
 use actix_web::{
     HttpResponse,
@@ -115,9 +116,11 @@ pub(super) fn whoami(caller: &Caller) -> wire::Whoami {
     }
 }
 
-pub(super) fn audit_event(recorded: &RecordedEvent) -> wire::AuditEvent {
+/// An audit event as it is seen from a scope. Its number tells how much others do, and so is shown in the deployment alone.
+pub(super) fn audit_event(recorded: &RecordedEvent, seen_from: &Scope) -> wire::AuditEvent {
     let event = &recorded.event;
     wire::AuditEvent {
+        sequence: (*seen_from == Scope::Deployment).then_some(recorded.sequence),
         id: event.id.as_uuid(),
         at: event.at,
         request_id: event.request_id.as_uuid(),
@@ -128,6 +131,30 @@ pub(super) fn audit_event(recorded: &RecordedEvent) -> wire::AuditEvent {
         object_ids: event.objects.clone(),
         outcome: event.outcome.name().to_owned(),
         address: event.address.map(|address| address.to_string()),
+    }
+}
+
+/// An audit event as a line of an export, without its line feed.
+pub(super) fn audit_line(recorded: &RecordedEvent) -> Vec<u8> {
+    serde_json::to_vec(&audit_event(recorded, &Scope::Deployment)).expect("texts and numbers become JSON")
+}
+
+pub(super) fn audit_retention(prunable: &Prunable) -> wire::AuditRetention {
+    wire::AuditRetention { days: prunable.retention.days(), prunable_before: prunable.before }
+}
+
+pub(super) fn audit_pruning(pruning: &Pruning) -> wire::AuditPruning {
+    wire::AuditPruning {
+        id: pruning.id.as_uuid(),
+        at: pruning.at,
+        principal: pruning.principal.clone(),
+        token_id: pruning.token_id.map(|id| id.as_uuid()),
+        first_sequence: pruning.first_sequence,
+        last_sequence: pruning.last_sequence,
+        count: pruning.count,
+        oldest_at: pruning.oldest_at,
+        newest_at: pruning.newest_at,
+        sha256: pruning.sha256,
     }
 }
 

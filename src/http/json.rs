@@ -109,7 +109,7 @@ fn parent(pointer: &str) -> String {
 }
 
 /// Every member that a request can have.
-const MEMBERS: [&str; 11] = [
+const MEMBERS: [&str; 13] = [
     "server",
     "kind",
     "username",
@@ -121,6 +121,8 @@ const MEMBERS: [&str; 11] = [
     "name",
     "role",
     "expires_in_days",
+    "count",
+    "sha256",
 ];
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub fn public() -> utoipa::openapi::OpenApi {
             public::credentials::delete,
             public::tokens::create, public::tokens::list, public::tokens::get, public::tokens::revoke,
             public::whoami::get, public::audit_events::list,
+            public::audit_prunings::retention, public::audit_prunings::prune, public::audit_prunings::list,
             probes::livez, probes::readyz,
         ),
         components(schemas(wire::Problem)),

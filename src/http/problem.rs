@@ -48,6 +48,8 @@ kinds! {
     CredentialExists = CONFLICT, "credential-exists", "The server has a credential already";
     OrganizationNotEmpty = CONFLICT, "organization-not-empty", "The organization still has projects";
     KeyState = CONFLICT, "key-state", "The master key is not in a state that allows this";
+    NotTheOldest = CONFLICT, "not-the-oldest-events", "The audit log does not begin with these events";
+    Retained = CONFLICT, "retained", "The audit events must be kept for longer";
     TryAgain = CONFLICT, "try-again", "Another change came first";
     Stale = PRECONDITION_FAILED, "stale", "It was changed meanwhile";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
@@ -156,6 +158,14 @@ impl From<Error> for Problem {
             Error::Stale => Self::new(Kind::Stale, "read it again, and send the ETag of what was read as If-Match"),
             Error::OrganizationNotEmpty => Self::new(Kind::OrganizationNotEmpty, "delete its projects first"),
             Error::KeyState(reason) => Self::new(Kind::KeyState, reason.clone()),
+            Error::NotTheOldest => Self::new(
+                Kind::NotTheOldest,
+                "its oldest events are others, or fewer; nothing was pruned, so export them and try again with those",
+            ),
+            Error::Retained(retention) => Self::new(
+                Kind::Retained,
+                format!("events of the last {} days are kept; nothing was pruned", retention.days()),
+            ),
             Error::TryAgain | Error::Store(StoreError::Conflict(_)) => {
                 Self::new(Kind::TryAgain, "nothing was changed; send the request again")
             }

@@ -1,7 +1,13 @@
 //! Query strings: every parameter is known, given once unless it may repeat, and parsed into a domain type.
 
 use super::problem::{Kind, Problem};
-use crate::domain::page::{Cursor, Limit, PageRequest};
+use crate::{
+    domain::{
+        page::{Cursor, Limit, PageRequest},
+        timestamp::Timestamp,
+    },
+    service::AuditOrder,
+};
 use std::str::FromStr;
 
 /// The parameters of a request that have not been taken yet.
@@ -44,6 +50,18 @@ impl Query {
         Ok(PageRequest { limit, cursor })
     }
 
+    /// Takes `order` and `before` of a list of audit events.
+    pub(super) fn audit_order(&mut self) -> Result<AuditOrder, Problem> {
+        let before = self.one::<Timestamp>("before")?;
+        match (self.one::<Order>("order")?.unwrap_or(Order::Oldest), before) {
+            (Order::Oldest, before) => Ok(AuditOrder::OldestFirst(before)),
+            (Order::Newest, None) => Ok(AuditOrder::NewestFirst),
+            (Order::Newest, Some(_)) => {
+                Err(Problem::at(Kind::InvalidParameter, "before", "must not be given with order=newest"))
+            }
+        }
+    }
+
     /// Refuses whatever is left.
     pub(super) fn end(self, known: &str) -> Result<(), Problem> {
         if self.0.is_empty() {
@@ -64,6 +82,23 @@ impl FromStr for LimitText {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let limit = text.parse::<u32>().ok().and_then(|number| Limit::try_from(number).ok());
         limit.map(Self).ok_or("must be between 1 and 500")
+    }
+}
+
+enum Order {
+    Oldest,
+    Newest,
+}
+
+impl FromStr for Order {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "oldest" => Ok(Self::Oldest),
+            "newest" => Ok(Self::Newest),
+            _ => Err("must be oldest or newest"),
+        }
     }
 }
 

@@ -11,10 +11,16 @@ use crate::{
         page::{Page, PageRequest},
         permission::{Action, Caller},
         scope::Scope,
+        text::Invalid,
+        timestamp::Timestamp,
     },
-    store::{AuditLog, AuditScope},
+    store::{AuditLog, AuditScope, Rows},
 };
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -96,8 +102,36 @@ async fn write(mut log: Box<dyn AuditLog>, mut queue: mpsc::Receiver<Waiting>) {
     }
 }
 
+/// In which order audit events are listed, and where the list ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditOrder {
+    /// From the oldest to the newest; up to the first that did not happen before this time, if there is one.
+    OldestFirst(Option<Timestamp>),
+    /// From the newest to the oldest.
+    NewestFirst,
+}
+
+/// The place of an event in a list that begins with the newest. Its text differs from that of other lists' places, so that no
+/// cursor is taken for one of the other order.
+struct Backwards(i64);
+
+impl fmt::Display for Backwards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "newest:{}", self.0)
+    }
+}
+
+impl FromStr for Backwards {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let sequence = text.strip_prefix("newest:").and_then(|sequence| sequence.parse().ok());
+        sequence.map(Self).ok_or(Invalid("must be of a list in this order"))
+    }
+}
+
 impl Service {
-    /// The audit events of a scope and what is below it, in the order in which they were committed.
+    /// The audit events of a scope and what is below it, in the order in which they were committed or the other way round.
     ///
     /// # Errors
     /// The caller may not see them, or the store failed.
@@ -105,18 +139,37 @@ impl Service {
         &self,
         caller: &Caller,
         scope: &Scope,
+        order: AuditOrder,
         page: &PageRequest,
     ) -> Result<Page<RecordedEvent>, Error> {
         let permit = self.permit(caller, Action::AuditList, scope).await?;
-        let after = super::after::<i64>(page)?;
-        let mut queries = self.store.read().await?;
-        let place = self.place_or_deployment(&mut *queries, &permit).await?;
-        let of = match &place {
-            None => AuditScope::Deployment,
-            Some(project) if project.parent_id.is_some() => AuditScope::Project(project.id),
-            Some(organization) => AuditScope::Organization(organization.id),
-        };
-        let rows = queries.audit_event_list(of, after, page.limit).await?;
-        Ok(super::page(rows, page, |recorded| recorded.sequence, |_| None))
+        match order {
+            AuditOrder::OldestFirst(before) => {
+                let after = super::after::<i64>(page)?;
+                let mut queries = self.store.read().await?;
+                let place = self.place_or_deployment(&mut *queries, &permit).await?;
+                let rows = queries.audit_event_list(AuditScope::of(place.as_ref()), after, page.limit).await?;
+                let rows = match before {
+                    None => rows,
+                    Some(before) => until(rows, before),
+                };
+                Ok(super::page(rows, page, |recorded| recorded.sequence, |_| None))
+            }
+            AuditOrder::NewestFirst => {
+                let before = super::after::<Backwards>(page)?.map(|place| place.0);
+                let mut queries = self.store.read().await?;
+                let place = self.place_or_deployment(&mut *queries, &permit).await?;
+                let rows = queries.audit_event_list_newest(AuditScope::of(place.as_ref()), before, page.limit).await?;
+                Ok(super::page(rows, page, |recorded| Backwards(recorded.sequence), |_| None))
+            }
+        }
     }
+}
+
+/// The rows up to the first event that did not happen before that time. Times are told by the clocks of processes, and do not
+/// quite follow the order of the log; so this is a beginning of the log, and never has holes.
+fn until(mut rows: Rows<RecordedEvent>, before: Timestamp) -> Rows<RecordedEvent> {
+    let end = rows.iter().position(|row| row.as_ref().is_ok_and(|recorded| recorded.event.at >= before));
+    rows.truncate(end.unwrap_or(rows.len()));
+    rows
 }

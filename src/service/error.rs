@@ -2,7 +2,10 @@
 
 use crate::{
     crypto::keyring::KeyError,
-    domain::{credential::Contradiction, id::CredentialId, permission::Action, scope::Scope, text::Invalid},
+    domain::{
+        credential::Contradiction, id::CredentialId, permission::Action, pruning::Retention, scope::Scope,
+        text::Invalid,
+    },
     store::{Corrupt, StoreError},
 };
 use std::borrow::Cow;
@@ -48,6 +51,12 @@ pub enum Error {
     /// The master key is not in a state that allows it.
     #[error("{0}")]
     KeyState(Cow<'static, str>),
+    /// What is to be pruned is not what the log begins with.
+    #[error("the audit log does not begin with these events")]
+    NotTheOldest,
+    /// What is to be pruned must be kept for longer.
+    #[error("audit events are kept for {} days", .0.days())]
+    Retained(Retention),
     /// Two changes got in each other's way.
     #[error("another change came first")]
     TryAgain,

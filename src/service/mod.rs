@@ -12,16 +12,18 @@ mod error;
 mod keys;
 mod pull_secret;
 mod replicas;
+mod retention;
 mod scopes;
 mod start;
 mod status;
 mod tokens;
 
-pub use audit::AuditQueue;
+pub use audit::{AuditOrder, AuditQueue};
 pub use credentials::IfMatch;
 pub use error::{Error, Thing, Unauthenticated};
 pub use keys::{MasterKey, Rewrapped, keyring_generate};
 pub use pull_secret::{Omission, OmissionReason, PullSecret, PullSecretRequest};
+pub use retention::Prunable;
 pub use scopes::Put;
 pub use start::{KeySources, OperatorToken, StartError, Started};
 pub use status::Status;
@@ -37,6 +39,7 @@ use crate::{
         id::{DataKeyId, DeploymentId, MasterKeyId, ScopeId},
         page::{Page, PageRequest},
         permission::{Action, Caller, Denial, Permit},
+        pruning::Retention,
         scope::{Scope, ScopeRecord},
         source::{Clock, Random},
     },
@@ -57,6 +60,8 @@ pub struct Service {
     /// The deployment's own data key, which tells tokens.
     token_key: DataKey,
     audit: AuditQueue,
+    /// How old audit events must be to be pruned.
+    retention: Retention,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }

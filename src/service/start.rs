@@ -15,6 +15,7 @@ use crate::{
         audit::AuditEvent,
         id::{DeploymentId, MasterKeyId, ReplicaId, TokenId},
         permission::{Action, Role},
+        pruning::Retention,
         scope::Scope,
         source::{Clock, Random, random_bytes},
         timestamp::Timestamp,
@@ -109,6 +110,7 @@ impl Service {
         host: String,
         sources: KeySources,
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
+        retention: Retention,
         operator_token: OperatorToken,
         keep_operator_token: impl FnOnce(&TokenText) -> std::io::Result<()> + Send,
     ) -> Result<Started, StartError> {
@@ -129,7 +131,8 @@ impl Service {
         let Start { store, clock, random, keyring, new_keyring } = start;
         let (audit, writer) = AuditQueue::start(store.audit_log());
         let keyring_file = sources.file;
-        let service = Self { store, keyring, keyring_file, replica, deployment, token_key, audit, clock, random };
+        let service =
+            Self { store, keyring, keyring_file, replica, deployment, token_key, audit, retention, clock, random };
         let new_operator_token = service.operator_token_renew(operator_token, keep_operator_token).await?;
         Ok(Started { service, audit: writer, new_keyring, new_operator_token })
     }

@@ -4,6 +4,7 @@
 //! writes each out, and `routes` serves each.
 
 pub(super) mod audit_events;
+pub(super) mod audit_prunings;
 pub(super) mod credentials;
 pub(super) mod organizations;
 pub(super) mod projects;

@@ -4,10 +4,12 @@
 //! with tolerance, so that an older client lives with a newer server. The typed client reads the same answer types that
 //! the server writes, and neither can drift from the other. Requests hold domain types: what is malformed ends here.
 
+mod audit;
 mod requests;
 mod status;
 
-pub use requests::{CredentialCreate, CredentialUpdate, TokenCreate};
+pub use audit::{AuditEvent, AuditPruning, AuditRetention};
+pub use requests::{AuditPrune, CredentialCreate, CredentialUpdate, TokenCreate};
 pub use status::{DatabaseStatus, ReplicaStatus, Status};
 
 use crate::domain::{permission::Role, timestamp::Timestamp, token::TokenText};
@@ -108,32 +110,6 @@ pub struct Token {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-}
-
-/// What an audit event says.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct AuditEvent {
-    /// Names it.
-    pub id: Uuid,
-    /// When it happened.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
-    /// The request that it happened in.
-    pub request_id: Uuid,
-    /// The name of the token that was used, or `regcred` for the service itself.
-    pub principal: String,
-    /// That token's identifier.
-    pub token_id: Option<Uuid>,
-    /// The scope that it happened in, by its name at the time.
-    pub scope: String,
-    /// What was done, such as `credential.create` or `pull_secret.get`.
-    pub operation: String,
-    /// The things that it was done to, or that were handed out.
-    pub object_ids: Vec<Uuid>,
-    /// `success` or `denied`.
-    pub outcome: String,
-    /// Where the request came from.
-    pub address: Option<String>,
 }
 
 /// A token that was just made: the only answer that holds a token's text.
@@ -321,8 +297,10 @@ pages! {
     CredentialPage of Credential,
     /// A part of a scope's list of tokens, oldest first.
     TokenPage of Token,
-    /// A part of the audit log, oldest first.
+    /// A part of the audit log.
     AuditEventPage of AuditEvent,
+    /// A part of the list of prunings of the audit log, in the order of what they took.
+    AuditPruningPage of AuditPruning,
     /// The master keys, oldest first.
     MasterKeyPage of MasterKey,
 }

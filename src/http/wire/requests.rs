@@ -4,6 +4,7 @@ use crate::domain::{
     credential::{CredentialPatch, Email, NewCredential, Username},
     kind::RegistryKind,
     permission::Role,
+    pruning::{LinesDigest, NewPruning, PruningCount},
     secret::Password,
     server::{ImagePrefix, RegistryServer},
     timestamp::Timestamp,
@@ -128,5 +129,24 @@ pub struct TokenCreate {
 impl From<TokenCreate> for NewToken {
     fn from(request: TokenCreate) -> Self {
         Self { name: request.name, role: request.role, lifetime: request.expires_in_days }
+    }
+}
+
+/// Audit events to prune: the oldest that there are, which the caller has exported.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuditPrune {
+    /// How many: 1 to 1,000.
+    #[schema(value_type = u32, minimum = 1, maximum = 1000)]
+    pub count: PruningCount,
+    /// The proof that the caller has them: the SHA-256 over the JSON of each, byte for byte as the deployment's list gives it
+    /// from `{` to `}`, followed by a line feed; 64 hexadecimal digits in lower case.
+    #[schema(value_type = String)]
+    pub sha256: LinesDigest,
+}
+
+impl From<AuditPrune> for NewPruning {
+    fn from(request: AuditPrune) -> Self {
+        Self { count: request.count, sha256: request.sha256 }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod disk;
 mod exchange;
+pub mod log;
 pub mod postgres;
 mod proxy;
 pub mod raw;

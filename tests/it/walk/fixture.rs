@@ -1,7 +1,7 @@
 //! A server with two tenants, and a real request for every operation.
 
 use super::{Listener, Operation};
-use crate::support::Server;
+use crate::support::{Server, log};
 use regcred::domain::permission::Role;
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
@@ -247,7 +247,11 @@ impl World {
         let path = id.as_ref().map_or(path.clone(), |id| path.replace("{id}", id));
         assert!(!path.contains('{'), "the fixture does not know all parameters of {path}");
         let media_type = operation.media_type().map(str::to_owned);
-        let body = if media_type.is_some() { self.body(operation.base()) } else { Value::Null };
+        let body = match operation.base() {
+            "audit_prune" => self.prunable().await,
+            base if media_type.is_some() => self.body(base),
+            _ => Value::Null,
+        };
         Request { listener: operation.listener, method: operation.method.clone(), path, media_type, body, id }
     }
 
@@ -286,6 +290,15 @@ impl World {
         let answer = self.send(&Request::new(Method::GET, &path, Value::Null), Some(bearer)).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answer.json()
+    }
+
+    /// What prunes the oldest event, which is made old enough for it.
+    async fn prunable(&self) -> Value {
+        log::age(&self.server.database(), 1).await;
+        let oldest = Request::new(Method::GET, "/v1/audit-events?limit=1", Value::Null);
+        let page = self.send(&oldest, Some(&self.operator)).await.text();
+        let line = page.split_once("\"items\":[").and_then(|(_, rest)| rest.split_once("],\"next_cursor\""));
+        json!({"count": 1, "sha256": log::digest(&[line.expect("there is an event").0.to_owned()])})
     }
 
     /// Something new for an operation that names a thing by its identifier.
