@@ -6,12 +6,14 @@
 //! or the terminal: URLs and token are handed in.
 
 mod answer;
+mod audit;
 mod error;
 mod operator;
 mod request;
 mod transport;
 
 pub use answer::{Listing, Omitted, PullSecret, Versioned};
+pub use audit::AuditLines;
 pub use error::{ClientError, Listener};
 pub use request::{Change, CredentialChange, NewCredential, NewToken, PageQuery};
 pub use transport::{BaseUrl, PlainHttp};
@@ -218,16 +220,6 @@ impl Client {
     /// Says whose token this client presents.
     pub async fn whoami(&self) -> Result<wire::Whoami, ClientError> {
         self.get("/v1/whoami").await?.json()
-    }
-
-    /// A part of a scope's audit log.
-    pub async fn audit_list(&self, scope: &Scope, page: PageQuery<'_>) -> Result<wire::AuditEventPage, ClientError> {
-        self.page(&below(scope, "audit-events"), &page.parameters()).await
-    }
-
-    /// A scope's whole audit log.
-    pub async fn audit_list_all(&self, scope: &Scope) -> Result<Listing<wire::AuditEvent>, ClientError> {
-        self.all::<wire::AuditEventPage>(&below(scope, "audit-events"), &[]).await
     }
 
     /// Fetches what a project needs to pull these images, or everything it has if none is named.

@@ -1,5 +1,10 @@
 //! `regcred audit`.
 
+mod export;
+mod file;
+mod holes;
+mod prune;
+
 use super::{
     clock::to_the_second,
     failure::Failure,
@@ -8,14 +13,15 @@ use super::{
     session::{Session, called},
 };
 use crate::{
-    client::PageQuery,
+    client::{Listing, PageQuery},
     config::client::ClientOptions,
+    domain::scope::Scope,
     http::wire::{AuditEvent, PageOf as _},
 };
 use clap::{Args, Subcommand};
 use comfy_table::{Cell, Color};
 
-/// Reads the audit log.
+/// Works on the audit log.
 #[derive(Args)]
 pub(super) struct Audit {
     #[command(subcommand)]
@@ -34,6 +40,19 @@ enum AuditCommand {
     /// List events, oldest first
     #[command(after_help = EXAMPLES)]
     List(List),
+    /// Write events to a file, one a line
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::Export),
+    /// Export the oldest events of the whole deployment, and delete them
+    #[command(after_help = prune::EXAMPLES)]
+    Prune(prune::Prune),
+    /// List what was pruned, and what is missing beside
+    #[command(after_help = "Example:\n  regcred audit prunings")]
+    Prunings {
+        /// How to show them
+        #[arg(short, long, value_enum, default_value = "table")]
+        output: Format,
+    },
 }
 
 #[derive(Args)]
@@ -41,7 +60,7 @@ struct List {
     #[command(flatten)]
     scope: WideScopeArgs,
     /// Only the last so many
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["limit", "cursor"])]
+    #[arg(long, visible_alias = "last", value_name = "NUMBER", conflicts_with_all = ["limit", "cursor"])]
     tail: Option<usize>,
     /// Only one page, of so many at most (1 to 500)
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=500))]
@@ -56,22 +75,51 @@ struct List {
 
 pub(super) async fn run(args: Audit) -> Result<(), Failure> {
     let session = Session::open(args.connection)?;
-    let AuditCommand::List(args) = args.command;
-    let scope = args.scope.scope(&session)?;
+    match args.command {
+        AuditCommand::List(args) => list(args, &session).await,
+        AuditCommand::Export(args) => export::run(args, &session).await,
+        AuditCommand::Prune(args) => prune::run(args, &session).await,
+        AuditCommand::Prunings { output } => prune::list(output, &session).await,
+    }
+}
+
+async fn list(args: List, session: &Session) -> Result<(), Failure> {
+    let scope = args.scope.scope(session)?;
     let (items, next, unreadable) = if args.limit.is_some() || args.cursor.is_some() {
         let page = PageQuery { limit: args.limit, cursor: args.cursor.as_deref() };
         session.client.audit_list(&scope, page).await.map_err(session.explain(&scope))?.into_parts()
+    } else if let Some(number) = args.tail {
+        let last = last(session, &scope, number).await?;
+        (last.items, None, last.unreadable)
     } else {
         let all = session.client.audit_list_all(&scope).await.map_err(session.explain(&scope))?;
         (all.items, None, all.unreadable)
     };
     output::warn_unreadable(unreadable);
-    let first = args.tail.map_or(0, |tail| items.len().saturating_sub(tail));
-    output::list(&items[first..], args.output, &format!("audit events in {}", called(&scope)))?;
+    output::list(&items, args.output, &format!("audit events in {}", called(&scope)))?;
     if let Some(next) = next {
         output::note(&format!("There are more: --cursor {next}"));
     }
     Ok(())
+}
+
+/// The last so many events, read from the end and shown in their order.
+async fn last(session: &Session, scope: &Scope, number: usize) -> Result<Listing<AuditEvent>, Failure> {
+    let (mut found, mut cursor) = (Listing { items: Vec::new(), unreadable: 0 }, None::<String>);
+    while found.items.len() < number {
+        let missing = u32::try_from(number - found.items.len()).unwrap_or(u32::MAX);
+        let page = PageQuery { limit: Some(missing.min(500)), cursor: cursor.as_deref() };
+        let page = session.client.audit_list_newest(scope, page).await.map_err(session.explain(scope))?;
+        let (items, next, unreadable) = page.into_parts();
+        found.items.extend(items);
+        found.unreadable += unreadable;
+        if next.is_none() || next == cursor {
+            break;
+        }
+        cursor = next;
+    }
+    found.items.reverse();
+    Ok(found)
 }
 
 impl Listed for AuditEvent {

@@ -94,7 +94,7 @@ enum Command {
     /// Make, list and revoke API tokens
     #[command(after_help = token::EXAMPLES)]
     Token(token::TokenArgs),
-    /// Read the audit log
+    /// Read, export and prune the audit log
     #[command(after_help = audit::EXAMPLES)]
     Audit(audit::Audit),
     /// List and rotate the master keys

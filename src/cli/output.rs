@@ -149,6 +149,13 @@ pub(super) fn warn_unreadable(number: u64) {
     }
 }
 
+/// Says what is missing from the audit log.
+pub(super) fn warn_of_holes(holes: &[String]) {
+    for hole in holes {
+        warn(hole);
+    }
+}
+
 /// A text, or a dash where there is none.
 pub(super) fn or_dash(text: Option<&str>) -> Cell {
     Cell::new(text.unwrap_or(NOTHING))
