@@ -9,6 +9,7 @@ mod cut;
 mod disconnect;
 mod disk;
 mod kill;
+mod late;
 mod report;
 mod restart;
 mod revoke;

@@ -149,6 +149,7 @@ async fn rotating_master_keys_on_three_replicas_that_die_leaves_nothing_shut() {
     fault.zero("data keys not rewrapped", usize::try_from(unreadable).expect("it is counted"));
     fault.none("lost", &losses.lost);
     fault.none("unaudited", &losses.unaudited);
+    fault.figure("503", traffic.tally.refused);
     fault.time("slowest rotation", slowest);
     fault.report();
 }

@@ -1,5 +1,6 @@
 //! A PostgreSQL of the tests' own: nothing of the machine's is used but the programs, and nothing stays when the tests end.
 
+use super::disk::Disk;
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
@@ -23,10 +24,11 @@ trap : PIPE HUP INT TERM
 log=$FOLDER/log
 while read -r word; do
     case $word in
-        make) "$BIN/initdb" --pgdata="$DATA" --waldir="$FOLDER/wal" --username=postgres --auth=trust --no-sync \
+        make) "$BIN/initdb" --pgdata="$DATA" --waldir="$LOG" --username=postgres --auth=trust --no-sync \
                 --encoding=UTF8 --locale=C.UTF-8 --locale-provider=icu --icu-locale=en-US-u-ka-shifted &&
             printf '%s\n' "$SETTINGS" >>"$DATA/postgresql.conf" ;;
         start) "$BIN/pg_ctl" start --wait --pgdata="$DATA" --log="$log" ;;
+        status) "$BIN/pg_ctl" status --pgdata="$DATA" ;;
         *) "$BIN/pg_ctl" stop --wait --pgdata="$DATA" --mode="$word" ;;
     esac >>"$FOLDER/keeper.log" 2>&1 </dev/null
     echo "$?"
@@ -65,26 +67,32 @@ impl Cluster {
 
     /// One for a test that does something to it.
     pub fn private() -> Self {
-        Self::make(None, "")
+        Self::make(None, None)
     }
 
-    /// One whose files are in this place, which may be a disk of its own. Its write-ahead log is elsewhere.
-    pub fn in_place(data: &Path, settings: &str) -> Self {
-        Self::make(Some(data), settings)
+    /// One whose tables are on this disk, and its write-ahead log is not.
+    pub fn with_tables_on(disk: &Disk) -> Self {
+        Self::make(Some(&disk.place()), None)
     }
 
-    fn make(data: Option<&Path>, settings: &str) -> Self {
+    /// One that is on this disk with all it has.
+    pub fn on(disk: &Disk) -> Self {
+        Self::make(Some(&disk.place()), Some(&disk.place()))
+    }
+
+    fn make(tables: Option<&Path>, log: Option<&Path>) -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("regcred-postgres-").tempdir().expect("there is room").keep();
-        let data = data.map_or_else(|| folder.join("data"), Path::to_owned);
+        let data = tables.unwrap_or(&folder).join("postgres");
         let port = super::free_port();
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nmax_connections = 300\n\
-             fsync = on\nlog_lock_waits = on\n{settings}",
+             fsync = on\nlog_lock_waits = on",
             folder.display()
         );
-        let mut command = unprivileged(&[&folder, data.parent().unwrap_or(&folder)]);
+        let mut command = unprivileged(&[&folder, tables.unwrap_or(&folder)]);
         command.args(["sh", "-c", KEEPER]).env("FOLDER", &folder).env("DATA", &data).env("BIN", &programs);
+        command.env("LOG", log.unwrap_or(&folder).join("write-ahead-log"));
         command.env("SETTINGS", settings).env("LC_ALL", "C").current_dir("/");
         // A group of its own: who ends the tests at a terminal does not end it before its work is done.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -122,6 +130,11 @@ impl Cluster {
         self.attempt("start")
     }
 
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        self.attempt("status")
+    }
+
     /// Ends it in order.
     pub fn stop(&self) {
         self.tell("fast");
@@ -136,11 +149,6 @@ impl Cluster {
     /// Everything that it logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
-    }
-
-    /// The folder of its write-ahead log.
-    pub fn write_ahead_log(&self) -> PathBuf {
-        self.folder.join("wal")
     }
 
     /// Where it listens.
