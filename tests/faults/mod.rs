@@ -71,18 +71,15 @@ fn time_until_good(replicas: &[Server], pull: &[u8]) -> Duration {
     })
 }
 
-/// How many of regcred's sessions stand in a transaction and do nothing, and how many wait for a lock, when nobody calls. What
-/// is just being ended has a moment for it.
+/// How many of regcred's sessions stand in a transaction and do nothing, and how many wait for a lock, for a second and when
+/// nobody calls. A second later the database would have ended them itself.
 fn stuck(database: &Database) -> (usize, usize) {
     const OURS: &str = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
-    let idle = format!("select count(*) {OURS} and state like 'idle in transaction%'");
-    let waiting = format!("select count(*) {OURS} and wait_event_type = 'Lock'");
-    let begun = Instant::now();
-    loop {
-        let found = (database.count(&idle), database.count(&waiting));
-        if found == (0, 0) || begun.elapsed() > Duration::from_secs(5) {
-            return found;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
+    thread::sleep(Duration::from_millis(1200));
+    let second = "< clock_timestamp() - interval '1 second'";
+    (
+        database
+            .count(&format!("select count(*) {OURS} and state like 'idle in transaction%' and state_change {second}")),
+        database.count(&format!("select count(*) {OURS} and wait_event_type = 'Lock' and query_start {second}")),
+    )
 }

@@ -146,6 +146,8 @@ async fn rotating_master_keys_on_three_replicas_that_die_leaves_nothing_shut() {
     fault.figure("writes", traffic.tally.acknowledged);
     fault.figure("hand-outs", traffic.tally.fetched);
     fault.none("undecryptable", &shut);
+    let lacking = replicas.iter().map(|server| server.log().matches("is not in the keyring").count()).sum();
+    fault.zero("requests whose key a replica lacked", lacking);
     fault.zero("data keys not rewrapped", usize::try_from(unreadable).expect("it is counted"));
     fault.none("lost", &losses.lost);
     fault.none("unaudited", &losses.unaudited);

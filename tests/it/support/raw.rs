@@ -97,6 +97,12 @@ impl Connection {
         }
     }
 
+    /// Hangs up as a process that dies does: the other side is told at once that nobody reads any more.
+    pub fn reset(self) {
+        let socket = tokio::net::TcpSocket::from_std_stream(self.stream);
+        socket.set_zero_linger().expect("a connection can be reset");
+    }
+
     /// Watches until the other side closes, sending the next byte of `drip` each second.
     pub fn watch(&mut self, drip: &[u8], patience: Duration) -> Ended {
         let begun = Instant::now();

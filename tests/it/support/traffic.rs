@@ -88,7 +88,12 @@ impl Lane {
             None => connection.answer().ok(),
         });
         let Some(answer) = answer else {
-            self.connection = None;
+            // Some hang up in order, and some die.
+            if let (Some(connection), Some(patience)) = (self.connection.take(), patience)
+                && patience.subsec_micros().is_multiple_of(2)
+            {
+                connection.reset();
+            }
             return Outcome::Broken;
         };
         self.slowest = self.slowest.max(begun.elapsed());
@@ -125,7 +130,7 @@ pub struct Traffic {
     writers: Vec<Writer>,
     readers: usize,
     deployer: String,
-    /// The requests that were answered with a pull secret.
+    /// The requests that were answered with a pull secret since the last look.
     fetched: HashSet<String>,
     log: Log,
     /// Pull secrets that lacked something.
@@ -223,6 +228,8 @@ impl Traffic {
         }
         self.log.read_on(&operator).await;
         losses.unaudited.extend(self.fetched.difference(&self.log.hand_outs).cloned());
+        self.fetched.clear();
+        self.log.hand_outs.clear();
         losses
     }
 }
