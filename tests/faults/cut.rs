@@ -43,6 +43,8 @@ async fn a_replica_that_is_cut_off_says_so_in_time_and_comes_back() {
     ready = ready.saturating_sub(1);
     fault.zero("readyz 200 while cut off", ready);
     fault.zero("livez not 200", dead);
+    // Whoever waits until the wire is whole again hangs.
+    fault.zero("waited for the wire", usize::from(slowest >= lasts.max(Duration::from_secs(5))));
     fault.figure("503", tallies[0].refused);
     fault.within("slowest answer", slowest, Duration::from_millis(2500));
     let others = &tallies[1];
