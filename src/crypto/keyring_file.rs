@@ -39,7 +39,8 @@ pub enum KeyringFileError {
     NotAFile,
     /// The group or others may read or change it.
     #[error(
-        "the keyring file is open to others: run `chmod 600` on it, and replace its keys if others may have read it"
+        "the keyring file is open to others: run `chmod 600` on it, and replace its keys if others may have read it (only \
+         a file of root's may be read by the group of this process)"
     )]
     OpenToOthers,
     /// It is far longer than a keyring can be.

@@ -25,7 +25,14 @@ use actix_web::{
     web::{self, Data},
 };
 use serde::de::DeserializeOwned;
-use std::{future::Future, pin::Pin, str::FromStr, sync::Arc};
+use std::{
+    future::Future,
+    pin::Pin,
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::time::timeout;
 use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
@@ -36,7 +43,12 @@ pub(super) struct Call {
     payload: Option<web::Payload>,
     shared: Data<Shared>,
     caller: Caller,
+    /// What is left of [`PATIENCE`] when the caller is known.
+    patience: Duration,
 }
+
+/// How long a request may wait for the service, all in all, but for the time that its body takes to come.
+pub(super) const PATIENCE: Duration = Duration::from_millis(2400);
 
 impl FromRequest for Call {
     type Error = Problem;
@@ -52,8 +64,10 @@ impl FromRequest for Call {
             let token = bearer(&request);
             let context = context(&request)?;
             let find = move |service: Arc<Service>| async move { service.authenticate(token.as_ref(), context).await };
-            let caller = run(&shared, find).await?;
-            Ok(Self { request, payload, shared, caller })
+            let begun = Instant::now();
+            let caller = run(&shared, Limit::Look(PATIENCE), find).await?;
+            let patience = PATIENCE.saturating_sub(begun.elapsed());
+            Ok(Self { request, payload, shared, caller, patience })
         })
     }
 }
@@ -65,8 +79,20 @@ impl Call {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
+        let looks = self.request.method().is_safe();
+        let limit = if looks { Limit::Look(self.patience) } else { Limit::Change(self.patience) };
         let caller = self.caller.clone();
-        run(&self.shared, |service| work(service, caller)).await
+        run(&self.shared, limit, |service| work(service, caller)).await
+    }
+
+    /// The same for what is made of many small changes, each with a limit of its own.
+    pub(super) async fn run_long<T, F>(&self, work: impl FnOnce(Arc<Service>, Caller) -> F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let caller = self.caller.clone();
+        run(&self.shared, Limit::None, |service| work(service, caller)).await
     }
 
     /// The scope in the path; the deployment if the path names none.
@@ -180,14 +206,44 @@ fn context(request: &HttpRequest) -> Result<RequestContext, Problem> {
     Ok(RequestContext { request_id, address: request.peer_addr().map(|peer| peer.ip()) })
 }
 
+/// How long the caller is kept waiting. What is not done by then goes on without him.
+pub(super) enum Limit {
+    /// Nothing changes; too late is nothing.
+    Look(Duration),
+    /// Something may change, also when it is too late.
+    Change(Duration),
+    /// As long as it takes.
+    None,
+}
+
+impl Limit {
+    /// What becomes known by the limit.
+    async fn hold<T>(self, task: impl Future<Output = T>) -> Result<T, Problem> {
+        let (patience, late) = match self {
+            Self::None => return Ok(task.await),
+            Self::Look(patience) => {
+                (patience, Problem::new(Kind::Unavailable, "the database did not answer in time; nothing was changed"))
+            }
+            Self::Change(patience) => (
+                patience,
+                Problem::new(
+                    Kind::OutcomeUnknown,
+                    "the database did not answer in time, and the change may yet be made; read before sending it again",
+                ),
+            ),
+        };
+        timeout(patience, task).await.map_err(|_| late)
+    }
+}
+
 /// Does something with the service in a task of its own, on the runtime that owns the database connections.
-pub(super) async fn run<T, F>(shared: &Shared, work: impl FnOnce(Arc<Service>) -> F) -> Result<T, Problem>
+pub(super) async fn run<T, F>(shared: &Shared, limit: Limit, work: impl FnOnce(Arc<Service>) -> F) -> Result<T, Problem>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
     let task = shared.runtime.spawn(work(Arc::clone(&shared.service)).in_current_span());
-    match task.await {
+    match limit.hold(task).await? {
         Ok(result) => Ok(result?),
         Err(failed) => {
             tracing::error!(error = %failed, "a request's task failed");

@@ -23,7 +23,8 @@ pub(super) async fn readyz(shared: Data<Shared>) -> Result<HttpResponse, Problem
     if shared.draining.load(Ordering::Relaxed) {
         return Err(Problem::new(Kind::Unavailable, "the process is shutting down"));
     }
-    call::run(&shared, |service| async move { service.check().await }).await?;
+    let check = |service: std::sync::Arc<crate::service::Service>| async move { service.check().await };
+    call::run(&shared, call::Limit::Look(call::PATIENCE), check).await?;
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"))
 }
 

@@ -88,7 +88,7 @@ async fn write(mut log: Box<dyn AuditLog>, mut queue: mpsc::Receiver<Waiting>) {
                 for durable in done {
                     let _ = durable.send(());
                 }
-                // Nobody waits for this, and nothing is lost without it.
+                // The next batch waits for this, so it has little time. Nothing is lost without it.
                 if let Err(error) = log.mark_used(&events).await {
                     tracing::debug!(%error, "credentials could not be marked as used");
                 }

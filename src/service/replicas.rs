@@ -42,6 +42,8 @@ struct Seen {
     missing: Option<MasterKeyId>,
     /// What it reported to hold.
     reported: Vec<MasterKeyId>,
+    /// Whether the keyring file was ever there.
+    file_was_there: bool,
     /// What went wrong last, so that it is logged once.
     trouble: Option<String>,
 }
@@ -143,7 +145,12 @@ impl Service {
         for retired in known.iter().filter(|key| key.state == MasterKeyState::Retired) {
             self.keyring.remove(retired.id);
         }
-        let path = self.keyring_file.clone().filter(|path| path.exists())?;
+        let path = self.keyring_file.clone()?;
+        if !path.exists() {
+            let was_there = self.replica.seen().file_was_there;
+            return was_there.then(|| "the keyring file is gone: the next start will lack its keys".to_owned());
+        }
+        self.replica.seen().file_was_there = true;
         let keys = match in_file(move || keyring_file::read(&path)).await {
             Ok(keys) => keys,
             Err(error) => return Some(format!("the keyring file cannot be read: {error}")),

@@ -100,8 +100,8 @@ impl Service {
     /// Brings a service up on a database: on the first start ever it makes keys and names the deployment, on every later one
     /// it checks that the keys are the right ones.
     ///
-    /// `host` is what the others will know this process by. `keep_operator_token` writes a token's text where only the operator can read it: the way in at the first start, and
-    /// back in whenever `operator_token` says so.
+    /// `host` is what the others will know this process by. `keep_operator_token` writes a token's text where only the
+    /// operator can read it: the way in at the first start, and back in whenever `operator_token` says so.
     ///
     /// # Errors
     /// Keys are missing or wrong, or the store failed.
@@ -133,7 +133,14 @@ impl Service {
         let keyring_file = sources.file;
         let service =
             Self { store, keyring, keyring_file, replica, deployment, token_key, audit, retention, clock, random };
-        let new_operator_token = service.operator_token_renew(operator_token, keep_operator_token).await?;
+        let renewed = service.operator_token_renew(operator_token, keep_operator_token).await;
+        let new_operator_token = match renewed {
+            Ok(new) => new,
+            Err(error) => {
+                service.leave().await;
+                return Err(error);
+            }
+        };
         Ok(Started { service, audit: writer, new_keyring, new_operator_token })
     }
 
@@ -232,6 +239,8 @@ impl Start {
         sources: &KeySources,
         replica: &OwnReplica,
     ) -> Result<(DeploymentId, DataKey), StartError> {
+        // What an attempt that gave way has derived from a passphrase is nobody's key.
+        self.keyring = Arc::new(Keyring::new(Vec::new()));
         let (deployment, known) = {
             let mut queries = self.store.read().await?;
             (queries.deployment_find().await?, queries.master_key_list().await?)

@@ -330,8 +330,8 @@ pub trait Queries: LogQueries {
 /// A change under way. Dropped without [`Tx::commit`], it never happened.
 #[async_trait]
 pub trait Tx: Queries + LogTx {
-    /// Waits for all changes to keys that others have begun, and keeps others from beginning any until this change ends.
-    /// Whoever wraps a data key, or changes a master key or its state, asks for this first.
+    /// Waits for all changes to keys that others have begun, and keeps others from beginning any until this change ends. What
+    /// changes a key here does this by itself; whoever first reads which key is active asks for it before.
     async fn keys_lock(&mut self) -> Result<(), StoreError>;
     /// Keeps a token from being revoked until this change ends. `false` if there is none.
     async fn token_hold(&mut self, id: TokenId) -> Result<bool, StoreError>;

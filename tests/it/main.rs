@@ -32,6 +32,7 @@ mod postgres;
 mod pull_secret;
 mod readme;
 mod registry;
+mod replicas;
 mod retention;
 mod scopes_and_tokens;
 mod shutdown;

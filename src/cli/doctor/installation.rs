@@ -37,7 +37,7 @@ fn database(report: &mut Report, database: &DatabaseStatus) -> Result<(), Failur
     report.ok(&format!(
         "the database is {engine} {version}, its tables are at version {schema}, it answers in {milliseconds}.{micro} ms"
     ))?;
-    let skew = clock_ahead_microseconds.abs();
+    let skew = clock_ahead_microseconds.saturating_abs();
     if skew > SECOND {
         let text = format!("the clocks of the service and of its database differ by {}", span(skew));
         report.say(
@@ -51,7 +51,7 @@ fn database(report: &mut Report, database: &DatabaseStatus) -> Result<(), Failur
 
 fn one_replica(report: &mut Report, replica: &ReplicaStatus) -> Result<(), Failure> {
     let ReplicaStatus { host, version, answers, live, silent_milliseconds, keys, .. } = replica;
-    let silent = span(i64::try_from(silent_milliseconds * 1000).unwrap_or(i64::MAX));
+    let silent = span(i64::try_from(silent_milliseconds.saturating_mul(1000)).unwrap_or(i64::MAX));
     if !live {
         let text = format!("replica {host} ({version}) has not been heard of for {silent}");
         let hint = "if it was taken away, it is forgotten after a day; if not, look after it";

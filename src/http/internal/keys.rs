@@ -39,7 +39,7 @@ pub(in crate::http) async fn activate(call: Call) -> Result<HttpResponse, Proble
     responses((status = 200, description = "How many there were.", body = wire::Rewrapped)))]
 pub(in crate::http) async fn rewrap(call: Call) -> Result<HttpResponse, Problem> {
     let Rewrapped { rewrapped, unreadable } =
-        call.run(|service, caller| async move { service.key_rewrap(&caller).await }).await?;
+        call.run_long(|service, caller| async move { service.key_rewrap(&caller).await }).await?;
     Ok(HttpResponse::Ok().json(wire::Rewrapped { rewrapped, unreadable }))
 }
 

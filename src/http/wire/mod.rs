@@ -200,7 +200,7 @@ pub struct MasterKey {
     pub state: String,
     /// Whether the process that answers holds it.
     pub loaded: bool,
-    /// The machines of the live replicas that do not hold it. Nothing is wrapped under it before this is empty.
+    /// The machines of the live replicas that do not hold it. It cannot be activated before this is empty.
     #[serde(default)]
     pub lacking: Vec<String>,
     /// How many data keys are wrapped under it.

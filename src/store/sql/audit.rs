@@ -17,7 +17,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use sqlx::Connection;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout_at},
@@ -26,6 +26,8 @@ use uuid::Uuid;
 
 /// How exact a credential's `last_used_at` is: one write a minute, however often it is handed out.
 const LAST_USED_STEP_MICROSECONDS: i64 = 60_000_000;
+/// How long marking may keep the next batch waiting.
+const MARKING: Duration = Duration::from_millis(500);
 /// How many credentials the log remembers to have marked.
 const MARKED: usize = 10_000;
 
@@ -78,13 +80,13 @@ impl<DB: Dialect> SqlAuditLog<DB> {
         Self { options, turn, connection: None, marked: BTreeMap::new() }
     }
 
-    async fn begin(&mut self, deadline: Instant) -> Result<OwnLine<DB>, StoreError> {
+    async fn begin(&mut self, deadline: Instant, text: &'static str) -> Result<OwnLine<DB>, StoreError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => in_time(deadline, DB::connect(&self.options)).await.map_err(|error| store_error::<DB>(&error))?,
         };
         let mut line = OwnLine { connection, deadline, fault: None };
-        line::begin(&mut line, DB::BEGIN).await?;
+        line::begin(&mut line, text).await?;
         Ok(line)
     }
 
@@ -108,7 +110,7 @@ impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
         let deadline = Instant::now() + PATIENCE;
         let turn = Arc::clone(&self.turn);
         let _turn = turn_until(&turn, deadline).await?;
-        let mut line = self.begin(deadline).await?;
+        let mut line = self.begin(deadline, DB::BEGIN).await?;
         insert::<DB>(&mut line, events).await?;
         self.commit(line).await
     }
@@ -118,20 +120,16 @@ impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
         if uses.is_empty() {
             return Ok(());
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + MARKING;
         let turn = Arc::clone(&self.turn);
         let _turn = turn_until(&turn, deadline).await?;
-        let mut line = self.begin(deadline).await?;
-        // In the order of identifiers, which all processes share, so that none waits for another in a circle.
-        for (credential, at) in &uses {
-            sql::<DB>(
-                "update credentials set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $3)",
-            )
-            .bind(*credential)
-            .bind(*at)
-            .bind(step_before(*at))
-            .execute(&mut line)
-            .await?;
+        let mut line = self.begin(deadline, DB::BEGIN_BRIEFLY).await?;
+        if let Err(error) = mark::<DB>(&mut line, &uses).await {
+            // Somebody is changing one of them. The connection is good for the next batch.
+            if in_time(deadline, DB::run(&mut line.connection, "rollback")).await.is_ok() {
+                self.connection = Some(line.connection);
+            }
+            return Err(error);
         }
         self.commit(line).await?;
         if self.marked.len() + uses.len() > MARKED {
@@ -140,6 +138,21 @@ impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
         self.marked.extend(uses);
         Ok(())
     }
+}
+
+async fn mark<DB: Dialect>(line: &mut impl Line<DB>, uses: &BTreeMap<Uuid, Timestamp>) -> Result<(), StoreError> {
+    // In the order of identifiers, which all processes share, so that none waits for another in a circle.
+    for (credential, at) in uses {
+        sql::<DB>(
+            "update credentials set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $3)",
+        )
+        .bind(*credential)
+        .bind(*at)
+        .bind(step_before(*at))
+        .execute(line)
+        .await?;
+    }
+    Ok(())
 }
 
 async fn turn_until(turn: &Semaphore, deadline: Instant) -> Result<tokio::sync::SemaphorePermit<'_>, StoreError> {

@@ -60,6 +60,9 @@ pub(super) trait Dialect:
     /// Begins a transaction that may write, and never has to become one later. May be several statements.
     const BEGIN: &'static str;
 
+    /// The same for a change that is rather given up than waited for.
+    const BEGIN_BRIEFLY: &'static str;
+
     /// Begins a transaction that only reads.
     const BEGIN_READING: &'static str;
 

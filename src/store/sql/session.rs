@@ -24,6 +24,8 @@ pub(super) struct Session<DB: Dialect> {
     /// Whether a transaction was begun that has not ended.
     open: bool,
     fault: Option<Fault>,
+    /// Whether this transaction has the lock of all changes to keys.
+    pub(super) keys_locked: bool,
     /// The whole session is over by then: a database that went silent holds up nobody for longer.
     deadline: Instant,
 }
@@ -31,7 +33,7 @@ pub(super) struct Session<DB: Dialect> {
 impl<DB: Dialect> Session<DB> {
     /// A session that only asks, each question for itself.
     pub(super) fn read(connection: PoolConnection<DB>, deadline: Instant) -> Self {
-        Self { connection: Some(connection), turn: None, open: false, fault: None, deadline }
+        Self { connection: Some(connection), turn: None, open: false, fault: None, keys_locked: false, deadline }
     }
 
     /// A session that only asks, all in one transaction.

@@ -33,6 +33,8 @@ const IOERR: u32 = 10;
 impl Dialect for Sqlite {
     // A deferred transaction that becomes a writer later fails at once when another one writes: no timeout applies.
     const BEGIN: &'static str = "begin immediate";
+    // Whoever has the turn waits for nobody.
+    const BEGIN_BRIEFLY: &'static str = Self::BEGIN;
     const BEGIN_READING: &'static str = "begin";
     const BEGIN_SNAPSHOT: &'static str = Self::BEGIN_READING;
     const BEGIN_FILLING: &'static str = Self::BEGIN;

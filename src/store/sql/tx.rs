@@ -17,15 +17,21 @@ use crate::{
         timestamp::Timestamp,
         token::Token,
     },
-    store::{DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, Replica, StoreError, Tx},
+    store::{Corrupt, DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, Replica, StoreError, Tx},
 };
 use async_trait::async_trait;
 
 #[async_trait]
 impl<DB: Dialect> Tx for Session<DB> {
     async fn keys_lock(&mut self) -> Result<(), StoreError> {
-        // The one row that is always there stands for all keys.
-        sql::<DB>("update deployment set created_at = created_at where singleton = 1").execute(self).await?;
+        if !self.keys_locked {
+            // One row stands for all keys. Whoever has just made it has it.
+            let locked = sql::<DB>("update deployment set created_at = created_at where singleton = 1");
+            if locked.execute(self).await? != 1 {
+                return Err(Corrupt::sealed("deployment", "singleton", &"1").into());
+            }
+            self.keys_locked = true;
+        }
         Ok(())
     }
 
@@ -55,10 +61,12 @@ impl<DB: Dialect> Tx for Session<DB> {
             .bind(deployment.created_at)
             .execute(self)
             .await?;
+        self.keys_locked = true;
         Ok(())
     }
 
     async fn master_key_insert(&mut self, key: &MasterKeyRecord) -> Result<(), StoreError> {
+        self.keys_lock().await?;
         sql::<DB>("insert into master_keys (id, state, salt, check_value, created_at) values ($1, $2, $3, $4, $5)")
             .bind(key.id.as_uuid())
             .bind(key.state.name().to_owned())
@@ -71,6 +79,7 @@ impl<DB: Dialect> Tx for Session<DB> {
     }
 
     async fn master_key_update(&mut self, id: MasterKeyId, state: MasterKeyState) -> Result<(), StoreError> {
+        self.keys_lock().await?;
         sql::<DB>("update master_keys set state = $2 where id = $1")
             .bind(id.as_uuid())
             .bind(state.name().to_owned())
@@ -80,6 +89,7 @@ impl<DB: Dialect> Tx for Session<DB> {
     }
 
     async fn data_key_insert(&mut self, key: &DataKeyRecord, at: Timestamp) -> Result<bool, StoreError> {
+        self.keys_lock().await?;
         let inserted = sql::<DB>(
             "insert into data_keys (id, scope_id, version, master_key_id, wrapped, created_at) \
              select $1, $2, $3, m.id, $5, $6 from master_keys m where m.id = $4 and m.state <> 'retired'",
@@ -96,6 +106,7 @@ impl<DB: Dialect> Tx for Session<DB> {
     }
 
     async fn data_key_update(&mut self, old: &DataKeyRecord, wrapped: &Sealed) -> Result<bool, StoreError> {
+        self.keys_lock().await?;
         let updated = sql::<DB>(
             "update data_keys set master_key_id = $3, wrapped = $4 where id = $1 and master_key_id = $2 \
              and exists (select 1 from master_keys m where m.id = $3 and m.state <> 'retired')",

@@ -13,7 +13,7 @@ pub(in crate::store::sql) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(
 });
 
 /// How long another process may take to migrate.
-const PATIENCE: Duration = Duration::from_mins(2);
+const OTHERS_MIGRATE: Duration = Duration::from_mins(2);
 const STEP: Duration = Duration::from_millis(100);
 /// How long a server may take to let a process in.
 pub(in crate::store::sql) const CONNECT: Duration = Duration::from_secs(10);
@@ -22,6 +22,9 @@ pub(in crate::store::sql) const CONNECT: Duration = Duration::from_secs(10);
 /// snapshot, for which an index that another one builds concurrently would wait in turn. The lock goes with the transaction, so
 /// it works through a pooler too.
 const TRY_LOCK: &str = "select pg_try_advisory_xact_lock(7235405411734054244)::text";
+
+const UNHURRIED: &str = "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; \
+                         set local lock_timeout = 10000";
 
 /// Brings the tables up to date, if they are not.
 ///
@@ -33,7 +36,7 @@ pub(super) async fn migrate(settings: &PostgresSettings) -> Result<(), OpenError
     vetting::vet(&mut connection).await?;
     let begun = Instant::now();
     while schema::is_behind(&mut connection, &MIGRATIONS).await? && !try_migrate(&mut connection).await? {
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > OTHERS_MIGRATE {
             return Err(OpenError::Migrating);
         }
         sleep(STEP).await;
@@ -51,6 +54,8 @@ async fn try_migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
         tx.rollback().await?;
         return Ok(false);
     }
+    // Requests have little time; a migration of a large table takes what it takes, but waits for nobody's lock for long.
+    tx.execute(sqlx::raw_sql(UNHURRIED)).await?;
     // Another process may have finished between the look and the lock; then this finds nothing to do.
     MIGRATIONS.run(&mut *tx).await?;
     tx.commit().await?;

@@ -26,19 +26,21 @@ const TRIED_AFTER: Duration = Duration::from_secs(1);
 /// than callers do is given up. A transaction whose process has gone silent is given up sooner, so that those who wait for
 /// the locks that it holds still get them in time.
 macro_rules! begin {
-    ($mode:literal) => {
+    ($mode:literal, $lock:literal) => {
         concat!(
             "begin isolation level read committed ",
             $mode,
-            "; set local statement_timeout = 2000; set local lock_timeout = 1800; \
-             set local idle_in_transaction_session_timeout = 1000"
+            "; set local lock_timeout = ",
+            $lock,
+            "; set local statement_timeout = 2000; set local idle_in_transaction_session_timeout = 1000"
         )
     };
 }
 
 impl Dialect for Postgres {
-    const BEGIN: &'static str = begin!("read write");
-    const BEGIN_READING: &'static str = begin!("read only");
+    const BEGIN: &'static str = begin!("read write", 1800);
+    const BEGIN_BRIEFLY: &'static str = begin!("read write", 100);
+    const BEGIN_READING: &'static str = begin!("read only", 1800);
     const BEGIN_SNAPSHOT: &'static str = "begin isolation level repeatable read read only; \
         set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 60000";
     const BEGIN_FILLING: &'static str = "begin isolation level read committed read write; \

@@ -16,9 +16,8 @@ const CONNECTIONS: u32 = 9;
 const FEWEST: u32 = 3;
 const MOST: u32 = 500;
 
-/// The parameters that a URL may have. Their names are libpq's, but for the last two.
-const PARAMETERS: [&str; 9] =
-    ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "application_name", "pool_max_conns", "pooler", "user"];
+/// The parameters that are libpq's, and handed on.
+const PARAMETERS: [&str; 6] = ["sslrootcert", "sslcert", "sslkey", "host", "application_name", "user"];
 
 const FORM: Invalid = Invalid(
     "must be postgres://user:password@host:port/database, with special characters in the password percent-encoded",
@@ -68,14 +67,18 @@ impl PostgresSettings {
                 }
             }
         }
+        // What the URL leaves out, the driver takes from libpq's variables; whom and what to connect to stands here.
+        if parsed.username().is_empty() && kept.iter().all(|(name, _)| name != "user") {
+            return Err(Invalid("names no user: put user:password@ before the host"));
+        }
+        if parsed.path().trim_start_matches('/').is_empty() {
+            return Err(Invalid("names no database: put /regcred behind the host"));
+        }
         parsed.set_query(None);
         if !kept.is_empty() {
             parsed.query_pairs_mut().extend_pairs(kept);
         }
         let options = PgConnectOptions::from_str(parsed.as_str()).map_err(|_| FORM)?;
-        if options.get_database().is_none() {
-            return Err(Invalid("names no database: put /regcred behind the host"));
-        }
         let mode = ssl_mode(mode.as_deref(), is_local(&options))?;
         let mut options = options.ssl_mode(mode).disable_statement_logging();
         if options.get_application_name().is_none() {
@@ -175,6 +178,7 @@ mod tests {
             "postgres://u:hunter2@h/d?pooler=session",
             "postgres://u:hunter2@h:99999/d",
             "postgres://u:hunter2@h",
+            "postgres://hunter2/d",
         ] {
             let error = parse(url).unwrap_err().0;
             assert!(!error.contains("hunter2"), "{error}");
