@@ -10,16 +10,20 @@ use serde::{Deserialize, Deserializer};
 use std::{
     collections::BTreeSet,
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 use zeroize::Zeroizing;
 
 const FORMAT_VERSION: u32 = 1;
 const LARGEST_BYTES: u64 = 1024 * 1024;
 const OWNER_ONLY: u32 = 0o600;
+const OWNER_AND_READING_GROUP: u32 = 0o640;
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+const LOCK_STEP: Duration = Duration::from_millis(5);
 const GROUP_AND_OTHERS: u32 = 0o077;
 const ALL_BUT_READING_BY_THE_GROUP: u32 = 0o037;
 /// More than one key takes in the file, so that its text is never moved while it grows.
@@ -40,7 +44,7 @@ pub enum KeyringFileError {
     /// The group or others may read or change it.
     #[error(
         "the keyring file is open to others: run `chmod 600` on it, and replace its keys if others may have read it (only \
-         a file of root's may be read by the group of this process)"
+         a file of root's may be read by a group)"
     )]
     OpenToOthers,
     /// It is far longer than a keyring can be.
@@ -75,6 +79,9 @@ pub enum KeyringFileError {
     /// Keys that are in use are not in it.
     #[error("the keyring file is missing, or lacks keys that are in use: put it back from its backup")]
     Incomplete,
+    /// Another process has its directory locked.
+    #[error("the keyring file's directory is locked by another process: see who with `lslocks`, and try again")]
+    Locked,
     /// The key that is to be removed is the only one.
     #[error("the last key cannot be removed: add another one first")]
     LastKey,
@@ -90,7 +97,7 @@ pub fn read(path: &Path) -> Result<Vec<MasterKey>, KeyringFileError> {
     if !metadata.is_file() {
         return Err(KeyringFileError::NotAFile);
     }
-    if metadata.mode() & may_not(metadata.uid(), rustix::process::geteuid().as_raw()) != 0 {
+    if metadata.mode() & may_not(metadata.uid()) != 0 {
         return Err(KeyringFileError::OpenToOthers);
     }
     if metadata.len() > LARGEST_BYTES {
@@ -102,11 +109,11 @@ pub fn read(path: &Path) -> Result<Vec<MasterKey>, KeyringFileError> {
     parse(&text)
 }
 
-/// What others may not do with a file of that owner, for it to be read by that user. One that root gave to this process by way of a group, as Kubernetes and
+/// What others may not do with a file of that owner. One that root gave to this process by way of a group, as Kubernetes and
 /// systemd hand out secrets, is read by that group; PostgreSQL has the same rule for its private key.
-fn may_not(owner: u32, reader: u32) -> u32 {
+fn may_not(owner: u32) -> u32 {
     const ROOT: u32 = 0;
-    if owner == ROOT && reader != ROOT { ALL_BUT_READING_BY_THE_GROUP } else { GROUP_AND_OTHERS }
+    if owner == ROOT { ALL_BUT_READING_BY_THE_GROUP } else { GROUP_AND_OTHERS }
 }
 
 /// The text of a keyring file with this key alone.
@@ -213,6 +220,22 @@ fn render<'a>(keys: impl Iterator<Item = &'a MasterKey> + Clone) -> Zeroizing<St
     text
 }
 
+/// Locks a file that another process has for a moment at most. Whoever may read a directory may lock it, also for longer: that
+/// must not hold up those who wait for this one.
+fn lock(file: &File) -> Result<(), KeyringFileError> {
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => {}
+            Err(TryLockError::WouldBlock) => return Err(KeyringFileError::Locked),
+            Err(TryLockError::Error(error)) => return Err(KeyringFileError::Write(error)),
+        }
+        #[expect(clippy::disallowed_methods, reason = "this is file work, on a thread of its own")]
+        std::thread::sleep(LOCK_STEP);
+    }
+}
+
 /// A keyring file that nobody else changes meanwhile.
 struct Place {
     path: PathBuf,
@@ -235,7 +258,7 @@ impl Place {
         let temporary = path.with_file_name(temporary_name);
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let directory = File::open(parent).map_err(KeyringFileError::Read)?;
-        directory.lock().map_err(KeyringFileError::Write)?;
+        lock(&directory)?;
         Ok(Self { path, temporary, directory })
     }
 
@@ -266,10 +289,13 @@ impl Place {
         file.sync_all()
     }
 
-    /// A key that root adds must stay readable to the account of the service.
+    /// A key that root adds must stay readable to the account of the service, be it the owner or of the group.
     fn keep_owner(&self, file: &File) -> io::Result<()> {
         let Ok(old) = fs::metadata(&self.path) else { return Ok(()) };
         let new = file.metadata()?;
+        if old.mode() & OWNER_AND_READING_GROUP != OWNER_ONLY {
+            file.set_permissions(PermissionsExt::from_mode(old.mode() & OWNER_AND_READING_GROUP))?;
+        }
         if (old.uid(), old.gid()) == (new.uid(), new.gid()) {
             return Ok(());
         }

@@ -116,7 +116,8 @@ impl Service {
             error => error,
         })?);
         tx.master_key_insert(&record).await?;
-        tx.replica_put(&self.replica.describe(self.keyring.ids())).await?;
+        self.reload(&known).await;
+        tx.replica_put(&self.replica.describe()).await?;
         let described = self.described(&mut *tx, &record).await?;
         tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
         Ok(described)
@@ -135,6 +136,8 @@ impl Service {
         if record.state == MasterKeyState::Retired || !self.keyring.contains(id) {
             return Err(Error::KeyState("the master key is retired or not in the keyring of this process".into()));
         }
+        // A file that was put back as it was before would lose what is wrapped from now on.
+        self.reload(&keys).await;
         let lacking = self.lacking(&mut *tx, id).await?;
         if !lacking.is_empty() {
             let hosts = lacking.join(", ");

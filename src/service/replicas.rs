@@ -40,10 +40,12 @@ struct Seen {
     active: Option<MasterKeyId>,
     /// The same, if this process does not hold it.
     missing: Option<MasterKeyId>,
+    /// The keys that do not come from the keyring file, but were given at the start.
+    given: Vec<MasterKeyId>,
+    /// Those that a start would find again: only they count.
+    lasting: Vec<MasterKeyId>,
     /// What it reported to hold.
     reported: Vec<MasterKeyId>,
-    /// Whether the keyring file was ever there.
-    file_was_there: bool,
     /// What went wrong last, so that it is logged once.
     trouble: Option<String>,
 }
@@ -74,8 +76,15 @@ impl OwnReplica {
         }
     }
 
+    /// Takes note of the keys that a start has found: those from elsewhere than the keyring file, and all.
+    pub(super) fn found(&self, given: Vec<MasterKeyId>, all: Vec<MasterKeyId>) {
+        let mut seen = self.seen();
+        (seen.given, seen.lasting) = (given, all);
+    }
+
     /// What the others are to know.
-    pub(super) fn describe(&self, keys: Vec<MasterKeyId>) -> Replica {
+    pub(super) fn describe(&self) -> Replica {
+        let keys = self.seen().lasting.clone();
         Replica { id: self.id, host: self.host.clone(), version: env!("CARGO_PKG_VERSION").to_owned(), keys }
     }
 }
@@ -102,7 +111,7 @@ impl Service {
     pub(super) async fn lacking(&self, queries: &mut dyn Queries, key: MasterKeyId) -> Result<Vec<String>, Error> {
         let lacks = |record: &ReplicaRecord| match record.replica.id {
             // What this one wrote of itself may be a moment old.
-            id if id == self.replica.id => !self.keyring.contains(key),
+            id if id == self.replica.id => !self.replica.seen().lasting.contains(&key),
             _ => is_live(record) && !record.replica.keys.contains(&key),
         };
         let replicas = queries.replica_list().await?;
@@ -128,45 +137,57 @@ impl Service {
         if let Some(id) = missing {
             trouble = Some(format!("the active master key {id} is not in the keyring of this process"));
         }
+        let report = self.replica.describe();
         let changed = {
             let mut seen = self.replica.seen();
             (seen.active, seen.missing) = (active, missing);
-            seen.reported != held
+            seen.reported != report.keys
         };
         if changed || self.store.is_shared() {
-            self.store.replica_report(&self.replica.describe(held.clone())).await?;
-            self.replica.seen().reported = held;
+            self.store.replica_report(&report).await?;
+            self.replica.seen().reported = report.keys;
         }
         Ok(trouble)
     }
 
-    /// Takes in what was added to the keyring file, and lets go of what was retired. Answers what is wrong with the file.
-    async fn reload(&self, known: &[MasterKeyRecord]) -> Option<String> {
+    /// Takes in what was added to the keyring file, lets go of what was retired, and takes note of what a start would find.
+    /// Answers what is wrong with the file.
+    pub(super) async fn reload(&self, known: &[MasterKeyRecord]) -> Option<String> {
         for retired in known.iter().filter(|key| key.state == MasterKeyState::Retired) {
             self.keyring.remove(retired.id);
         }
-        let path = self.keyring_file.clone()?;
-        if !path.exists() {
-            let was_there = self.replica.seen().file_was_there;
-            return was_there.then(|| "the keyring file is gone: the next start will lack its keys".to_owned());
-        }
-        self.replica.seen().file_was_there = true;
-        let keys = match in_file(move || keyring_file::read(&path)).await {
-            Ok(keys) => keys,
-            Err(error) => return Some(format!("the keyring file cannot be read: {error}")),
-        };
-        let mut trouble = None;
-        for key in keys {
+        let (in_file, mut trouble) = self.read_file().await;
+        let mut lasting = self.replica.seen().given.clone();
+        for key in in_file {
             match known.iter().find(|known| known.id == key.id()) {
                 Some(known) if known.state == MasterKeyState::Retired => {}
                 Some(known) if known.check_value != key.check_value(self.deployment) => {
                     trouble = Some(format!("the keyring file holds another key under the name {}", known.id));
                 }
-                Some(_) | None if self.keyring.contains(key.id()) => {}
-                Some(_) | None => self.take_in(key),
+                Some(_) | None => {
+                    lasting.push(key.id());
+                    if !self.keyring.contains(key.id()) {
+                        self.take_in(key);
+                    }
+                }
             }
         }
-        trouble
+        lasting.sort_unstable();
+        lasting.dedup();
+        let lost = self.keyring.ids().into_iter().find(|id| !lasting.contains(id));
+        self.replica.seen().lasting = lasting;
+        trouble.or_else(|| {
+            lost.map(|id| format!("master key {id} is not in the keyring file any more: the next start will lack it"))
+        })
+    }
+
+    /// The keys in the keyring file, if there is one, and what is wrong with it.
+    async fn read_file(&self) -> (Vec<MasterKey>, Option<String>) {
+        let Some(path) = self.keyring_file.clone().filter(|path| path.exists()) else { return (Vec::new(), None) };
+        match in_file(move || keyring_file::read(&path)).await {
+            Ok(keys) => (keys, None),
+            Err(error) => (Vec::new(), Some(format!("the keyring file cannot be read: {error}"))),
+        }
     }
 
     fn take_in(&self, key: MasterKey) {

@@ -199,19 +199,27 @@ fn is_conflict(error: &StartError) -> bool {
 /// The key that came from the passphrase, and the salt that was used.
 pub(super) type Derived = Option<(MasterKeyId, [u8; 16])>;
 
+/// What the sources hold.
+pub(super) struct Loaded {
+    derived: Derived,
+    /// The keys from elsewhere than the keyring file.
+    given: Vec<MasterKeyId>,
+}
+
 /// Fills a keyring from all sources, except with keys that were retired.
 pub(super) async fn load(
     keyring: &Keyring,
     sources: &KeySources,
     known: &[MasterKeyRecord],
     (clock, random): (&dyn Clock, &dyn Random),
-) -> Result<Derived, StartError> {
+) -> Result<Loaded, StartError> {
     let mut keys = Vec::new();
     match &sources.file {
         // Where there is another source, or nothing yet, the file may be absent; missing keys are named later.
         Some(path) if path.exists() => keys.extend(keyring_file::read(path)?),
         Some(_) | None => {}
     }
+    let in_file = keys.len();
     if let Some(text) = &sources.text {
         keys.extend(keyring_file::parse(text)?);
     }
@@ -228,8 +236,9 @@ pub(super) async fn load(
         derived = Some((id, salt));
     }
     let retired = |id| known.iter().any(|key| key.id == id && key.state == MasterKeyState::Retired);
+    let given = keys[in_file..].iter().map(MasterKey::id).filter(|id| !retired(*id)).collect();
     keys.into_iter().filter(|key| !retired(key.id())).for_each(|key| keyring.insert(key));
-    Ok(derived)
+    Ok(Loaded { derived, given })
 }
 
 impl Start {
@@ -252,11 +261,13 @@ impl Start {
             keyring_file::add(path, &MasterKey::generate(id, &*self.random), &[])?;
             self.new_keyring = Some(path.clone());
         }
-        let derived = load(&self.keyring, sources, &known, (&*self.clock, &*self.random)).await?;
+        let loaded = load(&self.keyring, sources, &known, (&*self.clock, &*self.random)).await?;
+        let Loaded { derived, given } = loaded;
+        replica.found(given, self.keyring.ids());
         // Before the look at which key is active: see `replicas`. Where there are no others, a start that is refused changes
         // nothing.
         if self.store.is_shared() {
-            self.store.replica_report(&replica.describe(self.keyring.ids())).await?;
+            self.store.replica_report(&replica.describe()).await?;
         }
         match deployment {
             None => self.first(derived).await,

@@ -1,17 +1,24 @@
 //! What replicas owe each other about master keys, and what an operator is shown of them.
 
 use crate::support::{
-    Binary, Server, keyring_file,
+    Binary, Server, StopOnDrop, keyring_file,
     postgres::{Cluster, Database},
-    problem, slug,
+    problem,
+    raw::{self, Connection},
+    slug,
 };
 use regcred::{
-    client::{Client, ClientError, Listener},
-    domain::id::MasterKeyId,
+    client::{Client, ClientError, Listener, NewToken},
+    domain::{
+        id::{MasterKeyId, TokenId},
+        permission::Role,
+        scope::Scope,
+    },
 };
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -111,6 +118,67 @@ async fn a_master_key_is_activated_only_when_every_replica_holds_it() {
     let keys = operators[0].key_list().await.unwrap().items;
     let active = keys.iter().find(|known| known.state == "active").unwrap();
     assert_eq!((active.id, active.data_keys, active.lacking.len()), (key.as_uuid(), 3, 0), "acme and two projects");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_key_that_only_memory_holds_is_not_activated() {
+    let pair = Pair::start(&Cluster::shared().database());
+    let operator = pair.servers[0].operator();
+    let before = fs::read(&pair.keyrings[0]).unwrap();
+    let key = pair.add_key();
+    pair.copy_keyring();
+    until_known(&operator, key).await;
+    until_known(&pair.servers[1].operator(), key).await;
+    // Somebody puts the old file back, as a tool does that keeps files as they are written down elsewhere.
+    for keyring in &pair.keyrings {
+        fs::write(keyring, &before).unwrap();
+    }
+    until("the others are told", async || {
+        let keys = operator.key_list().await.unwrap().items;
+        keys.iter().any(|known| known.id == key.as_uuid() && known.lacking.len() == 2).then_some(())
+    })
+    .await;
+    let refusal = problem(operator.key_activate(key).await);
+    assert_eq!((refusal.status, slug(&refusal)), (409, "key-state"), "{refusal:?}");
+    assert!(pair.servers[0].log().contains("is not in the keyring file any more"), "{}", pair.servers[0].log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_changes_does_not_keep_the_revocation_of_its_token_out() {
+    let pair = Pair::start(&Cluster::shared().database());
+    let scope = Scope::Project(pair.servers[0].project("acme/shop").await);
+    let operator = pair.servers[0].operator();
+    let name = "thief".parse().unwrap();
+    let new = NewToken { name: &name, role: Role::Editor, expires_in_days: None };
+    let made = operator.token_create(&scope, &new).await.unwrap();
+    let thief = made.token.expose();
+    let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let revoked = thread::scope(|threads| {
+        let _stop = StopOnDrop(&stop);
+        for number in 0..16 {
+            let (server, stop, done) = (&pair.servers[number % 2], &stop, &done);
+            threads.spawn(move || {
+                let mut connection = Connection::open(&server.public).unwrap();
+                for round in 0.. {
+                    let body = raw::credential(&format!("registry-{number}-{round}.example"), "hunter2");
+                    let path = "/v1/organizations/acme/projects/shop/credentials";
+                    connection.send(&raw::post(path, thief, &body)).unwrap();
+                    let status = connection.answer().unwrap().status;
+                    done.fetch_add(usize::from(status == 201), Ordering::Relaxed);
+                    if stop.load(Ordering::Relaxed) || status == 401 {
+                        return;
+                    }
+                }
+            });
+        }
+        while done.load(Ordering::Relaxed) < 100 {
+            thread::sleep(Duration::from_millis(10));
+        }
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(operator.token_revoke(&scope, TokenId::from_uuid(made.id)))
+        })
+    });
+    assert!(revoked.is_ok(), "{revoked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

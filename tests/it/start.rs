@@ -138,7 +138,7 @@ async fn a_keyring_that_others_may_read_is_refused() {
     let (mut server, _) = furnished(Binary::new()).await;
     let keyring = server.data().join("keyring");
     server.stop();
-    for open in [0o640, 0o604, 0o660] {
+    for open in [0o620, 0o604, 0o660] {
         fs::set_permissions(&keyring, fs::Permissions::from_mode(open)).unwrap();
         let stderr = refused(Binary::new(), server.data()).await;
         assert!(stderr.contains("run `chmod 600` on it"), "{open:o}: {stderr}");

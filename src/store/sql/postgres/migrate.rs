@@ -2,7 +2,10 @@
 
 use super::{PostgresSettings, vetting};
 use crate::store::sql::{OpenError, schema};
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _, migrate::Migrator};
+use sqlx::{
+    ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _,
+    migrate::{MigrateError, Migrator},
+};
 use std::{sync::LazyLock, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -24,7 +27,9 @@ pub(in crate::store::sql) const CONNECT: Duration = Duration::from_secs(10);
 const TRY_LOCK: &str = "select pg_try_advisory_xact_lock(7235405411734054244)::text";
 
 const UNHURRIED: &str = "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; \
-                         set local lock_timeout = 10000";
+                         set local lock_timeout = 1000";
+/// `lock_not_available`: somebody reads or writes a table that is to change. Waiting on would keep all others from it.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Brings the tables up to date, if they are not.
 ///
@@ -45,7 +50,7 @@ pub(super) async fn migrate(settings: &PostgresSettings) -> Result<(), OpenError
     Ok(())
 }
 
-/// Runs all migrations in one transaction; `false` if another process is at it.
+/// Runs all migrations in one transaction; `false` if another process is at it, or has a table that is to change.
 #[expect(clippy::disallowed_methods, reason = "sqlx runs migrations in savepoints only if it began the transaction")]
 async fn try_migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
     let mut tx = connection.begin().await?;
@@ -57,7 +62,17 @@ async fn try_migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
     // Requests have little time; a migration of a large table takes what it takes, but waits for nobody's lock for long.
     tx.execute(sqlx::raw_sql(UNHURRIED)).await?;
     // Another process may have finished between the look and the lock; then this finds nothing to do.
-    MIGRATIONS.run(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(true)
+    match MIGRATIONS.run(&mut *tx).await {
+        Ok(()) => {
+            tx.commit().await?;
+            Ok(true)
+        }
+        Err(MigrateError::ExecuteMigration(sqlx::Error::Database(refusal), _))
+            if refusal.code().as_deref() == Some(LOCK_NOT_AVAILABLE) =>
+        {
+            tx.rollback().await?;
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -46,7 +46,8 @@ impl Dialect for Postgres {
     const BEGIN_FILLING: &'static str = "begin isolation level read committed read write; \
         set local statement_timeout = 60000; set local lock_timeout = 1800; \
         set local idle_in_transaction_session_timeout = 60000";
-    const HOLD_TOKEN: &'static str = "select id from tokens where id = $1 for share";
+    // Not "for share": those who share a row let one another in while a revocation waits, for as long as they come.
+    const HOLD_TOKEN: &'static str = "select id from tokens where id = $1 for no key update";
     const STATUS: &'static str = "select 'PostgreSQL' as engine, current_setting('server_version') as version, \
                                   (select max(version) from _sqlx_migrations) as schema_version, now from database_clock";
     const EVENT_LISTS: &'static EventLists = &EventLists::BY_ROW;

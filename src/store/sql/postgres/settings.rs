@@ -130,12 +130,13 @@ fn ssl_mode(said: Option<&str>, local: bool) -> Result<PgSslMode, Invalid> {
     match said {
         None if local => Ok(PgSslMode::Disable),
         None | Some("verify-full") => Ok(PgSslMode::VerifyFull),
-        Some("verify-ca") => Ok(PgSslMode::VerifyCa),
-        Some("require") => Ok(PgSslMode::Require),
         Some("disable") => Ok(PgSslMode::Disable),
-        // These go on in the clear when somebody on the way says so.
-        Some("prefer" | "allow") => Err(Invalid("has an sslmode that protects nothing: say verify-full, or disable")),
-        Some(_) => Err(Invalid("has an sslmode other than disable, require, verify-ca and verify-full")),
+        // `prefer` and `allow` go on in the clear when somebody on the way says so, `require` speaks with anybody, and
+        // `verify-ca` with whoever has a public certificate of any name: each would give him the password.
+        Some("prefer" | "allow" | "require" | "verify-ca") => {
+            Err(Invalid("has an sslmode that does not tell who the server is: say verify-full, or disable"))
+        }
+        Some(_) => Err(Invalid("has an sslmode other than verify-full and disable")),
     }
 }
 
@@ -161,7 +162,7 @@ mod tests {
         assert_eq!(mode("postgres:///regcred?host=/run/postgresql&user=u"), "Disable");
         assert_eq!(mode("postgres://u@127.0.0.1/regcred?sslmode=verify-full"), "VerifyFull");
         assert_eq!(mode("postgres://u@db.example/regcred?sslmode=disable"), "Disable");
-        for weak in ["prefer", "allow", "full", ""] {
+        for weak in ["prefer", "allow", "require", "verify-ca", "full", ""] {
             assert!(parse(&format!("postgres://u@db.example/regcred?sslmode={weak}")).is_err(), "{weak}");
         }
     }
