@@ -10,6 +10,7 @@ mod disconnect;
 mod disk;
 mod kill;
 mod late;
+mod power;
 mod report;
 mod restart;
 mod revoke;
