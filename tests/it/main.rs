@@ -28,6 +28,7 @@ mod disk;
 mod keys;
 mod openapi;
 mod plain;
+mod pooler;
 mod postgres;
 mod pull_secret;
 mod readme;

@@ -71,13 +71,18 @@ pub(super) struct SqlAuditLog<DB: Dialect> {
     options: Arc<<DB::Connection as Connection>::Options>,
     turn: Arc<Semaphore>,
     connection: Option<DB::Connection>,
+    pooled: bool,
     /// When this log last marked credentials as used: most hand-outs need not ask the database again.
     marked: BTreeMap<Uuid, Timestamp>,
 }
 
 impl<DB: Dialect> SqlAuditLog<DB> {
-    pub(super) fn new(options: Arc<<DB::Connection as Connection>::Options>, turn: Arc<Semaphore>) -> Self {
-        Self { options, turn, connection: None, marked: BTreeMap::new() }
+    pub(super) fn new(
+        options: Arc<<DB::Connection as Connection>::Options>,
+        turn: Arc<Semaphore>,
+        pooled: bool,
+    ) -> Self {
+        Self { options, turn, connection: None, pooled, marked: BTreeMap::new() }
     }
 
     async fn begin(&mut self, deadline: Instant, text: &'static str) -> Result<OwnLine<DB>, StoreError> {
@@ -85,7 +90,7 @@ impl<DB: Dialect> SqlAuditLog<DB> {
             Some(connection) => connection,
             None => in_time(deadline, DB::connect(&self.options)).await.map_err(|error| store_error::<DB>(&error))?,
         };
-        let mut line = OwnLine { connection, deadline, fault: None };
+        let mut line = OwnLine { connection, deadline, pooled: self.pooled, fault: None };
         line::begin(&mut line, text).await?;
         Ok(line)
     }
@@ -164,12 +169,17 @@ async fn turn_until(turn: &Semaphore, deadline: Instant) -> Result<tokio::sync::
 struct OwnLine<DB: Dialect> {
     connection: DB::Connection,
     deadline: Instant,
+    pooled: bool,
     fault: Option<Fault>,
 }
 
 impl<DB: Dialect> Line<DB> for OwnLine<DB> {
     fn parts(&mut self) -> (&mut DB::Connection, Instant) {
         (&mut self.connection, self.deadline)
+    }
+
+    fn is_pooled(&self) -> bool {
+        self.pooled
     }
 
     fn fault(&mut self) -> &mut Option<Fault> {

@@ -157,6 +157,11 @@ impl<DB: Dialect> Line<DB> for LongLine<DB> {
         (&mut self.connection, Instant::now() + PATIENCE)
     }
 
+    fn is_pooled(&self) -> bool {
+        // There may be a pooler, and where there is none, few statements are run twice.
+        true
+    }
+
     fn fault(&mut self) -> &mut Option<Fault> {
         &mut self.fault
     }
@@ -187,7 +192,7 @@ impl<DB: Dialect> Snapshot for SqlSnapshot<DB> {
     }
 
     fn rows(&mut self, table: &'static Table) -> BoxStream<'_, Result<RowOrFault, StoreError>> {
-        let rows = DB::fetch(&mut self.0.connection, sqlx::query(Texts::find(table).select.as_str()));
+        let rows = DB::fetch(&mut self.0.connection, sqlx::query(Texts::find(table).select.as_str()).persistent(false));
         let rows = stream::unfold(rows, |mut rows| async {
             let next = in_time(Instant::now() + PATIENCE, async { rows.next().await.transpose() });
             Some((next.await.transpose()?, rows))
@@ -254,7 +259,7 @@ impl<DB: Dialect> SqlFilling<DB> {
     }
 
     async fn run(&mut self, text: &'static str, rows: &[Row]) -> Result<(), StoreError> {
-        let mut query = sqlx::query(text);
+        let mut query = sqlx::query(text).persistent(false);
         for row in rows {
             for (column, value) in row.table.columns.iter().zip(&row.values) {
                 query = bind::<DB>(query, column.kind, value.clone());

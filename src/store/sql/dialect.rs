@@ -18,7 +18,8 @@ use crate::{
     store::{Corrupt, Rows, StoreError},
 };
 use sqlx::{
-    ColumnIndex, Connection, Database, Decode, Encode, FromRow, Row as _, Type, error::DatabaseError, query::Query,
+    ColumnIndex, Connection, Database, Decode, Encode, FromRow, Row as _, Type, database::HasStatementCache,
+    error::DatabaseError, query::Query,
 };
 use std::future::Future;
 use uuid::Uuid;
@@ -29,6 +30,7 @@ pub(super) type BoundQuery<DB> = Query<'static, DB, <DB as Database>::Arguments>
 /// A database that regcred can run on.
 pub(super) trait Dialect:
     Database
+    + HasStatementCache
     + Copies
     + Binds<Uuid>
     + Binds<Option<Uuid>>
@@ -185,8 +187,9 @@ impl<DB: Dialect> Statement<DB> {
     /// Runs it and tells how many rows it changed.
     pub(super) async fn execute(self, line: &mut impl Line<DB>) -> Result<u64, StoreError> {
         line.check()?;
+        let query = self.0.persistent(!line.is_pooled());
         let (connection, deadline) = line.parts();
-        let done = in_time(deadline, DB::execute(connection, self.0)).await;
+        let done = in_time(deadline, DB::execute(connection, query)).await;
         done.map_err(|error| line.failed(&error))
     }
 
@@ -196,8 +199,9 @@ impl<DB: Dialect> Statement<DB> {
         DB: Reads<R>,
     {
         line.check()?;
+        let query = self.0.persistent(!line.is_pooled());
         let (connection, deadline) = line.parts();
-        let rows = in_time(deadline, DB::fetch_all(connection, self.0)).await;
+        let rows = in_time(deadline, DB::fetch_all(connection, query)).await;
         let rows = rows.map_err(|error| line.failed(&error))?;
         Ok(rows.iter().map(<DB as Reads<R>>::read).collect())
     }

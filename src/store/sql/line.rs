@@ -22,6 +22,9 @@ pub(super) trait Line<DB: Dialect>: Send {
     /// The connection, and until when it may be waited for.
     fn parts(&mut self) -> (&mut DB::Connection, Instant);
 
+    /// Whether the next transaction may meet another connection, on which a prepared statement is not known, or is another one.
+    fn is_pooled(&self) -> bool;
+
     /// What became of it.
     fn fault(&mut self) -> &mut Option<Fault>;
 

@@ -152,8 +152,9 @@ struct Parts<DB: Dialect> {
     turns: usize,
     /// Whether the audit log waits for one of these turns too.
     audit_shares_turns: bool,
-    /// Whether questions, too, must be asked in a transaction.
-    read_in_transactions: bool,
+    /// Whether each transaction may meet another connection, so that nothing is kept for the next one, and questions, too, must be
+    /// asked in a transaction.
+    pooled: bool,
     /// Held for as long as the database may be used, if one process has it for itself.
     lock: Option<std::fs::File>,
 }
@@ -166,23 +167,23 @@ struct SqlStore<DB: Dialect> {
     turns: Arc<Semaphore>,
     audit_turns: Arc<Semaphore>,
     options: Arc<<DB::Connection as sqlx::Connection>::Options>,
-    read_in_transactions: bool,
+    pooled: bool,
     lock: Option<std::fs::File>,
 }
 
 impl<DB: Dialect> SqlStore<DB> {
     fn new(parts: Parts<DB>) -> Self {
-        let Parts { readers, writers, options, turns, audit_shares_turns, read_in_transactions, lock } = parts;
+        let Parts { readers, writers, options, turns, audit_shares_turns, pooled, lock } = parts;
         let turns = Arc::new(Semaphore::new(turns));
         let audit_turns = if audit_shares_turns { Arc::clone(&turns) } else { Arc::new(Semaphore::new(1)) };
-        Self { readers, writers, turns, audit_turns, options: Arc::new(options), read_in_transactions, lock }
+        Self { readers, writers, turns, audit_turns, options: Arc::new(options), pooled, lock }
     }
 
     /// A transaction that may write.
     async fn write(&self) -> Result<Session<DB>, StoreError> {
         let deadline = Instant::now() + PATIENCE;
         let turn = self.turn(deadline).await?;
-        Session::write(acquire(&self.writers, deadline).await?, turn, deadline).await
+        Session::write(acquire(&self.writers, deadline).await?, turn, deadline, self.pooled).await
     }
 
     /// A turn to write.
@@ -206,7 +207,7 @@ impl<DB: Dialect> Store for SqlStore<DB> {
     async fn read(&self) -> Result<Box<dyn Queries>, StoreError> {
         let deadline = Instant::now() + PATIENCE;
         let connection = acquire(&self.readers, deadline).await?;
-        Ok(Box::new(if self.read_in_transactions {
+        Ok(Box::new(if self.pooled {
             Session::read_in_transaction(connection, deadline).await?
         } else {
             Session::read(connection, deadline)
@@ -218,7 +219,7 @@ impl<DB: Dialect> Store for SqlStore<DB> {
     }
 
     fn audit_log(&self) -> Box<dyn AuditLog> {
-        Box::new(audit::SqlAuditLog::<DB>::new(Arc::clone(&self.options), Arc::clone(&self.audit_turns)))
+        Box::new(audit::SqlAuditLog::<DB>::new(Arc::clone(&self.options), Arc::clone(&self.audit_turns), self.pooled))
     }
 
     fn is_shared(&self) -> bool {

@@ -5,7 +5,7 @@ use super::{
     sqlite,
 };
 use crate::store::tables::Snapshot;
-use sqlx::{ConnectOptions as _, Postgres, Sqlite, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _, Sqlite, sqlite::SqliteConnectOptions};
 use std::path::Path;
 use tokio::time::timeout;
 
@@ -51,11 +51,12 @@ async fn open_sqlite(file: &Path) -> Result<Box<dyn Snapshot>, OpenError> {
 async fn open_postgres(settings: &PostgresSettings) -> Result<Box<dyn Snapshot>, OpenError> {
     let options = settings.options();
     let mut connection = timeout(migrate::CONNECT, options.connect()).await.map_err(|_| OpenError::Silent)??;
-    let ours = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut connection);
-    if !ours.await? {
+    // In one message, because a pooler may stand between.
+    let ours = sqlx::raw_sql("select (to_regclass('_sqlx_migrations') is not null)::text");
+    if connection.fetch_one(ours).await?.try_get::<String, _>(0)? != "true" {
         return Err(OpenError::Empty);
     }
-    if schema::is_behind(&mut connection, &migrate::MIGRATIONS).await? {
+    if migrate::is_behind(&mut connection, settings).await? {
         return Err(OpenError::Outdated);
     }
     snapshot::<Postgres>(connection).await

@@ -23,6 +23,8 @@ pub(super) struct Session<DB: Dialect> {
     turn: Option<OwnedSemaphorePermit>,
     /// Whether a transaction was begun that has not ended.
     open: bool,
+    /// Whether the next transaction may meet another connection.
+    pooled: bool,
     fault: Option<Fault>,
     /// Whether this transaction has the lock of all changes to keys.
     pub(super) keys_locked: bool,
@@ -33,16 +35,24 @@ pub(super) struct Session<DB: Dialect> {
 impl<DB: Dialect> Session<DB> {
     /// A session that only asks, each question for itself.
     pub(super) fn read(connection: PoolConnection<DB>, deadline: Instant) -> Self {
-        Self { connection: Some(connection), turn: None, open: false, fault: None, keys_locked: false, deadline }
+        Self {
+            connection: Some(connection),
+            turn: None,
+            open: false,
+            pooled: false,
+            fault: None,
+            keys_locked: false,
+            deadline,
+        }
     }
 
-    /// A session that only asks, all in one transaction.
+    /// A session that only asks, all in one transaction, behind a pooler.
     pub(super) async fn read_in_transaction(
         connection: PoolConnection<DB>,
         deadline: Instant,
     ) -> Result<Self, StoreError> {
         let mut session = Self::read(connection, deadline);
-        session.open = true;
+        (session.open, session.pooled) = (true, true);
         line::begin(&mut session, DB::BEGIN_READING).await?;
         Ok(session)
     }
@@ -52,8 +62,10 @@ impl<DB: Dialect> Session<DB> {
         connection: PoolConnection<DB>,
         turn: OwnedSemaphorePermit,
         deadline: Instant,
+        pooled: bool,
     ) -> Result<Self, StoreError> {
         let mut session = Self::read(connection, deadline);
+        session.pooled = pooled;
         (session.open, session.turn) = (true, Some(turn));
         line::begin(&mut session, DB::BEGIN).await?;
         Ok(session)
@@ -72,6 +84,10 @@ impl<DB: Dialect> Line<DB> for Session<DB> {
     fn parts(&mut self) -> (&mut DB::Connection, Instant) {
         let connection = self.connection.as_mut().expect("it is taken only when the session is dropped");
         (connection, self.deadline)
+    }
+
+    fn is_pooled(&self) -> bool {
+        self.pooled
     }
 
     fn fault(&mut self) -> &mut Option<Fault> {

@@ -117,7 +117,7 @@ pub(super) async fn open(file: &Path) -> Result<Parts<Sqlite>, OpenError> {
         options,
         turns: 1,
         audit_shares_turns: true,
-        read_in_transactions: false,
+        pooled: false,
         lock: Some(lock),
     })
 }

@@ -4,13 +4,18 @@ use super::disk::Disk;
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
-    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 /// What Debian's packages put there is not in `PATH`.
@@ -26,6 +31,9 @@ while read -r word; do
     case $word in
         make) "$BIN/initdb" --pgdata="$DATA" --waldir="$LOG" --username=postgres --auth=trust --no-sync \
                 --encoding=UTF8 --locale=C.UTF-8 --locale-provider=icu --icu-locale=en-US-u-ka-shifted &&
+            printf '%s\n' "$SETTINGS" >>"$DATA/postgresql.conf" ;;
+        copy) "$BIN/pg_basebackup" --pgdata="$DATA" --waldir="$LOG" --write-recovery-conf --checkpoint=fast \
+                --no-sync --dbname="$PRIMARY" &&
             printf '%s\n' "$SETTINGS" >>"$DATA/postgresql.conf" ;;
         start) "$BIN/pg_ctl" start --wait --pgdata="$DATA" --log="$log" ;;
         status) "$BIN/pg_ctl" status --pgdata="$DATA" ;;
@@ -67,20 +75,25 @@ impl Cluster {
 
     /// One for a test that does something to it.
     pub fn private() -> Self {
-        Self::make(None, None)
+        Self::make(None, None, None)
     }
 
     /// One whose tables are on this disk, and its write-ahead log is not.
     pub fn with_tables_on(disk: &Disk) -> Self {
-        Self::make(Some(&disk.place()), None)
+        Self::make(Some(&disk.place()), None, None)
     }
 
     /// One that is on this disk with all it has.
     pub fn on(disk: &Disk) -> Self {
-        Self::make(Some(&disk.place()), Some(&disk.place()))
+        Self::make(Some(&disk.place()), Some(&disk.place()), None)
     }
 
-    fn make(tables: Option<&Path>, log: Option<&Path>) -> Self {
+    /// One that follows this one, and takes no changes but from it.
+    pub fn standby(&self) -> Self {
+        Self::make(None, None, Some(&self.named("postgres").url))
+    }
+
+    fn make(tables: Option<&Path>, log: Option<&Path>, primary: Option<&str>) -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("regcred-postgres-").tempdir().expect("there is room").keep();
         let data = tables.unwrap_or(&folder).join("postgres");
@@ -93,6 +106,7 @@ impl Cluster {
         let mut command = unprivileged(&[&folder, tables.unwrap_or(&folder)]);
         command.args(["sh", "-c", KEEPER]).env("FOLDER", &folder).env("DATA", &data).env("BIN", &programs);
         command.env("LOG", log.unwrap_or(&folder).join("write-ahead-log"));
+        command.env("PRIMARY", primary.unwrap_or_default());
         command.env("SETTINGS", settings).env("LC_ALL", "C").current_dir("/");
         // A group of its own: who ends the tests at a terminal does not end it before its work is done.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -100,7 +114,7 @@ impl Cluster {
         let answers = BufReader::new(child.stdout.take().expect("it is piped"));
         let keeper = Mutex::new(Keeper { child, answers });
         let cluster = Self { programs, folder, data, port, keeper, databases: AtomicUsize::new(0) };
-        cluster.tell("make");
+        cluster.tell(if primary.is_some() { "copy" } else { "make" });
         cluster.tell("start");
         cluster
     }
@@ -151,6 +165,27 @@ impl Cluster {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
+    /// Changes a setting for all connections that come from now on.
+    pub fn set(&self, name: &str, value: &str) {
+        let database = self.named("postgres");
+        database.psql(&format!("alter system set {name} = '{value}'"));
+        database.psql("select pg_reload_conf()");
+        let begun = Instant::now();
+        while database.psql(&format!("show {name}")) != value {
+            assert!(begun.elapsed() < Duration::from_mins(1), "PostgreSQL does not take {name} = {value}");
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Gives it a file that only it can read.
+    pub fn file(&self, name: &str, text: &[u8]) -> PathBuf {
+        let path = self.folder.join(name);
+        fs::write(&path, text).expect("there is room");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        unprivileged(&[&path]);
+        path
+    }
+
     /// Where it listens.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -199,6 +234,13 @@ impl Database {
         self.psql(sql).parse().unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// Another database of the same server.
+    pub fn beside(&self, name: &str) -> Self {
+        let (server, rest) = self.url.rsplit_once('/').expect("the URL names a database");
+        let (_, parameters) = rest.split_once('?').expect("the URL has parameters");
+        Self { url: format!("{server}/{name}?{parameters}"), psql: self.psql.clone() }
+    }
+
     /// The same database, reached at another address, such as a proxy's.
     pub fn through(&self, address: &str) -> Self {
         let (user, rest) = self.url.split_once('@').expect("the URL has a user");
@@ -227,7 +269,7 @@ fn missing(program: &str, why: &str) -> ! {
 }
 
 /// A command that runs as a user who may run PostgreSQL, which root may not, and who owns these folders.
-fn unprivileged(folders: &[&Path]) -> Command {
+pub fn unprivileged(folders: &[&Path]) -> Command {
     let root = fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
     if !root {
         return Command::new("env");

@@ -9,7 +9,7 @@ use sqlx::{
 use std::{sync::LazyLock, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
-pub(in crate::store::sql) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!("migrations/postgres");
     migrations.set_locking(false);
     migrations
@@ -31,6 +31,10 @@ const UNHURRIED: &str = "set local statement_timeout = 0; set local idle_in_tran
 /// `lock_not_available`: somebody reads or writes a table that is to change. Waiting on would keep all others from it.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
+/// The driver's own questions about migrations are prepared under names. Behind a pooler others have left the same names on the
+/// connection that this transaction meets.
+const FORGET_STATEMENTS: &str = "deallocate all";
+
 /// Brings the tables up to date, if they are not.
 ///
 /// # Errors
@@ -40,7 +44,7 @@ pub(super) async fn migrate(settings: &PostgresSettings) -> Result<(), OpenError
     let mut connection = timeout(CONNECT, options.connect()).await.map_err(|_| OpenError::Silent)??;
     vetting::vet(&mut connection).await?;
     let begun = Instant::now();
-    while schema::is_behind(&mut connection, &MIGRATIONS).await? && !try_migrate(&mut connection).await? {
+    while is_behind(&mut connection, settings).await? && !try_migrate(&mut connection, settings).await? {
         if begun.elapsed() > OTHERS_MIGRATE {
             return Err(OpenError::Migrating);
         }
@@ -50,9 +54,27 @@ pub(super) async fn migrate(settings: &PostgresSettings) -> Result<(), OpenError
     Ok(())
 }
 
+/// Whether migrations are to be run.
+///
+/// # Errors
+/// The tables are newer than this program, or not those that it knows.
+pub(in crate::store::sql) async fn is_behind(
+    connection: &mut PgConnection,
+    settings: &PostgresSettings,
+) -> Result<bool, OpenError> {
+    if !settings.is_pooled() {
+        return schema::is_behind(connection, &MIGRATIONS).await;
+    }
+    connection.execute(sqlx::raw_sql("begin read only")).await?;
+    connection.execute(sqlx::raw_sql(FORGET_STATEMENTS)).await?;
+    let behind = schema::is_behind(connection, &MIGRATIONS).await;
+    connection.execute(sqlx::raw_sql("rollback")).await?;
+    behind
+}
+
 /// Runs all migrations in one transaction; `false` if another process is at it, or has a table that is to change.
 #[expect(clippy::disallowed_methods, reason = "sqlx runs migrations in savepoints only if it began the transaction")]
-async fn try_migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
+async fn try_migrate(connection: &mut PgConnection, settings: &PostgresSettings) -> Result<bool, OpenError> {
     let mut tx = connection.begin().await?;
     let locked: String = tx.fetch_one(sqlx::raw_sql(TRY_LOCK)).await?.try_get(0)?;
     if locked != "true" {
@@ -61,6 +83,9 @@ async fn try_migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
     }
     // Requests have little time; a migration of a large table takes what it takes, but waits for nobody's lock for long.
     tx.execute(sqlx::raw_sql(UNHURRIED)).await?;
+    if settings.is_pooled() {
+        tx.execute(sqlx::raw_sql(FORGET_STATEMENTS)).await?;
+    }
     // Another process may have finished between the look and the lock; then this finds nothing to do.
     match MIGRATIONS.run(&mut *tx).await {
         Ok(()) => {

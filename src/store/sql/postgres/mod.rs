@@ -135,7 +135,7 @@ pub(super) async fn open(settings: &PostgresSettings) -> Result<Parts<Postgres>,
         options,
         turns: writers as usize,
         audit_shares_turns: false,
-        read_in_transactions: settings.is_pooled(),
+        pooled: settings.is_pooled(),
         lock: None,
     })
 }
