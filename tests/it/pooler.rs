@@ -3,7 +3,7 @@
 use crate::support::{
     Replicas, StopOnDrop, login,
     postgres::{Cluster, Database, unprivileged},
-    pull, scope, store,
+    pull, raw, scope, store,
     traffic::{Losses, Traffic},
 };
 use regcred::domain::{id::MasterKeyId, permission::Role};
@@ -68,6 +68,14 @@ impl Pooler {
             thread::sleep(Duration::from_millis(20));
         }
         through
+    }
+
+    /// Sends everybody to another server from now on.
+    fn turn_to(&self, cluster: &Cluster, database: &Database) {
+        Self::settings(&self.folder, self.port, &cluster.address());
+        let console = self.way_to(database).beside("pgbouncer");
+        console.psql("reload");
+        console.psql("reconnect");
     }
 }
 
@@ -147,4 +155,39 @@ async fn behind_a_pooler_that_gives_each_transaction_another_connection_everythi
     let settings = "select count(*) from pg_stat_activity where datname = current_database() \
                     and state like 'idle in transaction%'";
     assert_eq!(database.count(settings), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_pooler_turns_to_a_standby_changes_are_refused_until_it_turns_back() {
+    let primary = Cluster::private();
+    let database = primary.database();
+    let pooler = Pooler::before(&primary);
+    let through = pooler.way_to(&database);
+    let replicas = Replicas::by_urls(&[pooled(&through)]);
+    replicas[0].project("acme/shop").await;
+    let editor = replicas[0].token(Role::Editor, &scope("acme/shop")).await.expose().to_owned();
+    let path = "/v1/organizations/acme/projects/shop/credentials";
+    let add = |server: &str| raw::once(&replicas[0].public, &raw::post(path, &editor, &raw::credential(server, "x")));
+    assert_eq!(add("before.example").status, 201);
+    let standby = primary.standby();
+    let copied = "select count(*) from credentials";
+    let begun = Instant::now();
+    while database.through(&standby.address()).attempt(copied).as_deref() != Ok("1") {
+        assert!(begun.elapsed() < FOR_EVER, "the standby does not follow");
+        thread::sleep(Duration::from_millis(20));
+    }
+    pooler.turn_to(&standby, &database);
+    assert_eq!(through.psql("select pg_is_in_recovery()"), "t");
+    for number in 0..3 {
+        let answer = add(&format!("r{number}.example"));
+        assert_eq!((answer.status, answer.problem().as_str()), (503, "unavailable"), "{answer:?}");
+    }
+    pooler.turn_to(&primary, &database);
+    let begun = Instant::now();
+    let mut number = 0;
+    while add(&format!("after{number}.example")).status != 201 {
+        assert!(begun.elapsed() < FOR_EVER, "it is never taken again");
+        number += 1;
+        thread::sleep(Duration::from_millis(50));
+    }
 }

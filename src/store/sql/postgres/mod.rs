@@ -93,9 +93,11 @@ fn meaning(code: &str) -> Refusal {
     match code {
         // cannot_connect_now, too_many_connections: there is no connection to lose.
         "57P03" | "53300" => Refusal::Passing,
-        // read_only_sql_transaction: the server was the primary one and is not any more.
+        // read_only_sql_transaction, and what a standby answers to a beginning that is to write: the server was the primary one, or a
+        // pooler has turned to another one. What else the latter code stands for (a statement was prepared before its table
+        // changed) is over on a new connection, too.
         // idle_in_transaction_session_timeout, idle_session_timeout, and every way in which a server goes down.
-        "25006" | "25P03" | "57P01" | "57P02" | "57P04" | "57P05" => Refusal::Disconnected,
+        "25006" | "0A000" | "25P03" | "57P01" | "57P02" | "57P04" | "57P05" => Refusal::Disconnected,
         // unique, foreign key and restrict violations; serialization failures and deadlocks.
         "23505" | "23503" | "23001" | "40001" | "40P01" => Refusal::Conflict,
         _ => match code.get(..2) {
@@ -152,7 +154,7 @@ mod tests {
     #[test]
     fn each_code_means_what_its_class_says_unless_it_is_named() {
         let means = |code| meaning(code);
-        for code in ["25006", "57P01", "57P02", "08006", "08003", "08P01", "25P03"] {
+        for code in ["25006", "0A000", "57P01", "57P02", "08006", "08003", "08P01", "25P03"] {
             assert_eq!(means(code), Refusal::Disconnected, "{code}");
         }
         for code in ["53100", "53300", "57014", "55P03", "58030", "57P03", "28P01"] {
