@@ -7,6 +7,7 @@ mod changes;
 mod keys;
 mod lists;
 mod retention;
+mod shared;
 mod tokens;
 
 /// Runs every case on a database: `$open` makes a fresh bench.
@@ -23,6 +24,7 @@ macro_rules! contract {
                 a_change_that_is_dropped_never_happened_and_blocks_nobody,
                 a_change_sees_itself_and_others_see_it_when_it_is_committed,
                 a_change_whose_event_is_refused_never_happened,
+                a_change_in_which_a_statement_failed_cannot_be_committed,
                 concurrent_writers_wait_for_their_turn_and_all_succeed,
                 a_closed_store_is_unavailable,
             }

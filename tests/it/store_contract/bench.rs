@@ -101,9 +101,22 @@ impl BackDoor for SqliteBackDoor {
 /// A bench on PostgreSQL, in a database of its own.
 pub async fn postgres() -> Bench {
     let database = Cluster::shared().database();
-    let settings = PostgresSettings::parse(&Zeroizing::new(database.url.clone())).expect("it is a good URL");
-    let store = sql::open(&sql::Database::Postgres(Box::new(settings))).await.expect("the tables are made");
-    Bench::new(store, Box::new(PostgresBackDoor(database))).await
+    Bench::new(postgres_store(&database.url).await, Box::new(PostgresBackDoor(database))).await
+}
+
+/// A store as one process has it; there may be others on the same database.
+pub async fn postgres_store(url: &str) -> Arc<dyn Store> {
+    let settings = PostgresSettings::parse(&Zeroizing::new(url.to_owned())).expect("it is a good URL");
+    sql::open(&sql::Database::Postgres(Box::new(settings))).await.expect("the tables are made")
+}
+
+/// The stores of two processes that share a database, the first one with its bench, and the database.
+pub async fn two_on_postgres(parameters: &str) -> (Bench, Arc<dyn Store>, Database) {
+    let database = Cluster::shared().database();
+    let url = format!("{}&{parameters}", database.url);
+    let door = database.through(&Cluster::shared().address());
+    let bench = Bench::new(postgres_store(&url).await, Box::new(PostgresBackDoor(door))).await;
+    (bench, postgres_store(&url).await, database)
 }
 
 struct PostgresBackDoor(Database);

@@ -9,7 +9,7 @@ use regcred::{
         permission::{Action, Role},
         scope::Scope,
     },
-    store::{AuditScope, StoreError},
+    store::{AuditScope, MasterKeyState, StoreError},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -189,6 +189,21 @@ pub async fn a_change_whose_event_is_refused_never_happened(bench: Bench) {
     assert_eq!(bench.event_count().await, events);
     bench.scope("acme", None).await;
     assert_eq!(bench.event_count().await, events + 1);
+}
+
+pub async fn a_change_in_which_a_statement_failed_cannot_be_committed(bench: Bench) {
+    let events = bench.event_count().await;
+    let record = bench.scope_record("acme", None);
+    let mut tx = bench.begin().await;
+    assert!(tx.scope_insert(&record).await.unwrap());
+    let second = tx.master_key_insert(&bench.master_key(MasterKeyState::Active)).await;
+    assert!(matches!(second, Err(StoreError::Conflict(_))), "{second:?}");
+    // Nobody goes on who heeds his errors. Who does not is told again.
+    let refused = tx.commit(bench.event(Action::OrganizationCreate, Some(&record))).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    assert!(bench.read().await.scope_find(&record.scope).await.unwrap().is_none());
+    assert_eq!(bench.event_count().await, events);
+    bench.scope("acme", None).await;
 }
 
 pub async fn concurrent_writers_wait_for_their_turn_and_all_succeed(bench: Bench) {
