@@ -30,6 +30,7 @@ mod openapi;
 mod plain;
 mod pooler;
 mod postgres;
+mod postgres_start;
 mod pull_secret;
 mod readme;
 mod registry;
