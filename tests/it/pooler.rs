@@ -123,7 +123,7 @@ async fn behind_a_pooler_that_gives_each_transaction_another_connection_everythi
                 }
             })
         });
-        let stop = StopOnDrop(&over);
+        let ending = StopOnDrop(&over);
         let rotated = threads.spawn(|| {
             let runtime = tokio::runtime::Runtime::new().expect("it can be made");
             runtime.block_on(async {
@@ -141,7 +141,7 @@ async fn behind_a_pooler_that_gives_each_transaction_another_connection_everythi
             });
         });
         rotated.join().expect("the rotation goes through");
-        drop(stop);
+        drop(ending);
         flowing.join().expect("all are answered well");
     });
     let tally = traffic.tally.clone();

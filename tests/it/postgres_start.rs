@@ -191,6 +191,8 @@ fn with_verify_full_only_the_server_that_was_meant_is_spoken_to() {
     assert_says("certificate", &refused(&url(&database, "127.0.0.1", &ours.trusted())));
     assert_empty(&database);
     accepted(&to(&ours));
-    let unverified = url(&database, "127.0.0.1", &ours.trusted().replace("verify-full", "verify-ca"));
-    accepted(&unverified);
+    for weaker in ["verify-ca", "require", "prefer", "allow"] {
+        let weaker = url(&database, "localhost", &ours.trusted().replace("verify-full", weaker));
+        assert_says("does not tell who the server is", &refused(&weaker));
+    }
 }

@@ -77,6 +77,9 @@ pub(super) trait Dialect:
     /// Finds the token `$1` and keeps it from being revoked until the transaction ends.
     const HOLD_TOKEN: &'static str;
 
+    /// Finds the token `$1` when all who hold it have ended, and before any who come later.
+    const CLAIM_TOKEN: &'static str;
+
     /// What the database says of itself.
     const STATUS: &'static str;
 

@@ -40,6 +40,7 @@ impl Dialect for Sqlite {
     const BEGIN_FILLING: &'static str = Self::BEGIN;
     // Changes come one after the other: whoever would revoke it waits already.
     const HOLD_TOKEN: &'static str = "select id from tokens where id = $1";
+    const CLAIM_TOKEN: &'static str = Self::HOLD_TOKEN;
     const STATUS: &'static str = "select 'SQLite' as engine, sqlite_version() as version, \
                                   (select max(version) from _sqlx_migrations) as schema_version, now from database_clock";
     const EVENT_LISTS: &'static EventLists = &EventLists::PLAIN;

@@ -209,6 +209,7 @@ impl<DB: Dialect> Tx for Session<DB> {
     }
 
     async fn token_delete(&mut self, scope: Option<ScopeId>, id: TokenId) -> Result<bool, StoreError> {
+        sql::<DB>(DB::CLAIM_TOKEN).bind(id.as_uuid()).optional::<IdRow>(self).await?;
         let statement = match scope {
             Some(scope) => {
                 sql::<DB>("delete from tokens where id = $1 and scope_id = $2").bind(id.as_uuid()).bind(scope.as_uuid())

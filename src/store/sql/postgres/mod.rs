@@ -46,8 +46,12 @@ impl Dialect for Postgres {
     const BEGIN_FILLING: &'static str = "begin isolation level read committed read write; \
         set local statement_timeout = 60000; set local lock_timeout = 1800; \
         set local idle_in_transaction_session_timeout = 60000";
-    // Not "for share": those who share a row let one another in while a revocation waits, for as long as they come.
-    const HOLD_TOKEN: &'static str = "select id from tokens where id = $1 for no key update";
+    // Those who share a row let one another in while a revocation waits, for as long as they come. Those who share an advisory
+    // lock queue behind it. The row is locked as well, for those who delete its scope.
+    const HOLD_TOKEN: &'static str = "with turn as materialized (select pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))) \
+                                      select t.id from turn, tokens t where t.id = $1 for share of t";
+    const CLAIM_TOKEN: &'static str = "with turn as materialized (select pg_advisory_xact_lock(hashtextextended($1::text, 0))) \
+                                       select t.id from turn, tokens t where t.id = $1";
     const STATUS: &'static str = "select 'PostgreSQL' as engine, current_setting('server_version') as version, \
                                   (select max(version) from _sqlx_migrations) as schema_version, now from database_clock";
     const EVENT_LISTS: &'static EventLists = &EventLists::BY_ROW;
