@@ -18,7 +18,7 @@ use crate::{
         source::{Clock, Random},
         timestamp::Timestamp,
     },
-    store::{DataKeyRecord, MasterKeyRecord, MasterKeyState, Queries, StoreError, Tx},
+    store::{DataKeyRecord, MasterKeyRecord, MasterKeyState, Queries, ReplicaRecord, StoreError, Tx},
 };
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -57,16 +57,26 @@ impl Service {
     pub async fn key_list(&self, caller: &Caller) -> Result<Vec<MasterKey>, Error> {
         self.permit(caller, Action::KeyList, &Scope::Deployment).await?;
         let mut queries = self.store.read().await?;
+        let replicas = queries.replica_list().await?;
+        self.all_described(&mut *queries, &replicas).await
+    }
+
+    pub(super) async fn all_described(
+        &self,
+        queries: &mut dyn Queries,
+        replicas: &[ReplicaRecord],
+    ) -> Result<Vec<MasterKey>, Error> {
         let mut keys = Vec::new();
         for record in queries.master_key_list().await? {
-            keys.push(self.described(&mut *queries, &record).await?);
+            keys.push(self.described(&mut *queries, replicas, &record).await?);
         }
         Ok(keys)
     }
 
-    pub(super) async fn described(
+    async fn described(
         &self,
         queries: &mut dyn Queries,
+        replicas: &[ReplicaRecord],
         record: &MasterKeyRecord,
     ) -> Result<MasterKey, Error> {
         Ok(MasterKey {
@@ -75,7 +85,7 @@ impl Service {
             loaded: self.keyring.contains(record.id),
             lacking: match record.state {
                 MasterKeyState::Retired => Vec::new(),
-                MasterKeyState::Active | MasterKeyState::Standby => self.lacking(queries, record.id).await?,
+                MasterKeyState::Active | MasterKeyState::Standby => self.lacking(replicas, record.id),
             },
             data_keys: queries.data_key_count(record.id).await?,
             created_at: record.created_at,
@@ -118,7 +128,8 @@ impl Service {
         tx.master_key_insert(&record).await?;
         self.reload(&known).await;
         tx.replica_put(&self.replica.describe()).await?;
-        let described = self.described(&mut *tx, &record).await?;
+        let replicas = tx.replica_list().await?;
+        let described = self.described(&mut *tx, &replicas, &record).await?;
         tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
         Ok(described)
     }
@@ -138,7 +149,8 @@ impl Service {
         }
         // A file that was put back as it was before would lose what is wrapped from now on.
         self.reload(&keys).await;
-        let lacking = self.lacking(&mut *tx, id).await?;
+        let replicas = tx.replica_list().await?;
+        let lacking = self.lacking(&replicas, id);
         if !lacking.is_empty() {
             let hosts = lacking.join(", ");
             return Err(Error::KeyState(format!("replicas that do not hold the master key yet: {hosts}").into()));
@@ -148,7 +160,7 @@ impl Service {
             tx.master_key_update(active.id, MasterKeyState::Standby).await?;
         }
         tx.master_key_update(id, MasterKeyState::Active).await?;
-        let described = self.described(&mut *tx, &record).await?;
+        let described = self.described(&mut *tx, &replicas, &record).await?;
         tx.commit(self.event(&permit, None, vec![id.as_uuid()])).await?;
         Ok(described)
     }

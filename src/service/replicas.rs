@@ -13,7 +13,7 @@ use crate::{
         id::{MasterKeyId, ReplicaId},
         permission::Action,
     },
-    store::{MasterKeyRecord, MasterKeyState, Queries, Replica, ReplicaRecord},
+    store::{MasterKeyRecord, MasterKeyState, Replica, ReplicaRecord},
 };
 use std::{
     sync::{Mutex, PoisonError},
@@ -107,15 +107,12 @@ impl Service {
         }
     }
 
-    /// The machines of all live processes that do not hold that key.
-    pub(super) async fn lacking(&self, queries: &mut dyn Queries, key: MasterKeyId) -> Result<Vec<String>, Error> {
-        let lacks = |record: &ReplicaRecord| match record.replica.id {
-            // What this one wrote of itself may be a moment old.
-            id if id == self.replica.id => !self.replica.seen().lasting.contains(&key),
-            _ => is_live(record) && !record.replica.keys.contains(&key),
-        };
-        let replicas = queries.replica_list().await?;
-        Ok(replicas.into_iter().filter(lacks).map(|record| record.replica.host).collect())
+    /// The machines of all live processes that do not hold that key: this one by what it knows, the others by what they wrote.
+    pub(super) fn lacking(&self, replicas: &[ReplicaRecord], key: MasterKeyId) -> Vec<String> {
+        let own = (!self.replica.seen().lasting.contains(&key)).then(|| self.replica.host.clone());
+        let others = replicas.iter().filter(|record| record.replica.id != self.replica.id);
+        let lacks = |record: &&ReplicaRecord| is_live(record) && !record.replica.keys.contains(&key);
+        own.into_iter().chain(others.filter(lacks).map(|record| record.replica.host.clone())).collect()
     }
 
     /// Says that this process ends, so that nobody waits for it.

@@ -44,10 +44,7 @@ impl Service {
         let round_trip = asked.elapsed();
         let middle = before.microseconds() + i64::try_from(round_trip.as_micros() / 2).unwrap_or_default();
         let replicas = queries.replica_list().await?;
-        let mut keys = Vec::new();
-        for record in queries.master_key_list().await? {
-            keys.push(self.described(&mut *queries, &record).await?);
-        }
+        let keys = self.all_described(&mut *queries, &replicas).await?;
         Ok(Status {
             own: self.replica.id,
             database,
