@@ -1,7 +1,7 @@
 //! A pooler before the database that gives each transaction another connection.
 
 use crate::support::{
-    Replicas, StopOnDrop, login,
+    Binary, Replicas, StopOnDrop, login,
     postgres::{Cluster, Database, unprivileged},
     pull, raw, scope, store,
     traffic::{Losses, Traffic},
@@ -151,6 +151,14 @@ async fn behind_a_pooler_that_gives_each_transaction_another_connection_everythi
         assert_eq!(traffic.check(server).await, Losses::default());
     }
     assert!(pull(&deployer, &shop, &[]).await.unwrap().contains(r#""password":"hunter2""#));
+    let folder = tempfile::tempdir().expect("there is room");
+    let file = folder.path().join("backup").to_string_lossy().into_owned();
+    let another = Cluster::shared().database();
+    for (database, arguments) in [(&database, ["backup", &file]), (&another, ["restore", &file])] {
+        let cli = Binary::new().on(&pooled(&pooler.way_to(database)), &replicas.keyring());
+        let output = cli.env("REGCRED_DATA_DIR", folder.path()).run(&arguments, b"");
+        assert_eq!(output.status, 0, "{arguments:?}: {output:?}");
+    }
     // What belongs to one transaction has not stayed with a connection that others use.
     let settings = "select count(*) from pg_stat_activity where datname = current_database() \
                     and state like 'idle in transaction%'";
