@@ -8,6 +8,7 @@ use super::{Rows, StoreError};
 use crate::domain::{audit::AuditEvent, timestamp::Timestamp};
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// The number of the last migration that [`TABLES`] knows.
@@ -63,6 +64,18 @@ pub struct Column {
     pub name: &'static str,
     /// What it holds, unless it is empty.
     pub kind: Kind,
+    /// In which table of the database there must be a row with this key.
+    pub refers_to: Option<&'static str>,
+}
+
+impl Column {
+    const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, refers_to: None }
+    }
+
+    const fn refers_to(self, table: &'static str) -> Self {
+        Self { refers_to: Some(table), ..self }
+    }
 }
 
 /// Which rows of a table are meant, where one must come before others that refer to it.
@@ -132,6 +145,16 @@ impl Row {
         if let Value::Integer(number) = self.value(column) { u32::try_from(*number).ok() } else { None }
     }
 
+    /// Whether it refers to one of these, which are named by their tables in the database and their keys.
+    #[must_use]
+    pub fn refers_to(&self, keys: &HashSet<(&'static str, Uuid)>) -> bool {
+        let mut columns = self.table.columns.iter().zip(&self.values);
+        columns.any(|(column, value)| match (column.refers_to, value) {
+            (Some(table), Value::Uuid(key)) => keys.contains(&(table, *key)),
+            _ => false,
+        })
+    }
+
     /// What names the row to people.
     #[must_use]
     pub fn id(&self) -> String {
@@ -168,14 +191,14 @@ pub trait Filling: Send {
     async fn commit(self: Box<Self>, event: AuditEvent) -> Result<(), StoreError>;
 }
 
-/// Writes a table's columns as `name Kind`.
+/// Writes a table's columns as `name Kind`, with what else there is to say of one behind it.
 macro_rules! columns {
-    ($($name:ident $kind:ident),+ $(,)?) => {
-        &[$(Column { name: stringify!($name), kind: Kind::$kind }),+]
+    ($($name:ident $kind:ident $(.$more:ident($($argument:expr)?))*),+ $(,)?) => {
+        &[$(Column::new(stringify!($name), Kind::$kind) $(.$more($($argument)?))*),+]
     };
 }
 
-const SCOPES: &[Column] = columns! { id Uuid, parent_id Uuid, name Text, created_at Time };
+const SCOPES: &[Column] = columns! { id Uuid, parent_id Uuid.refers_to("scopes"), name Text, created_at Time };
 
 const fn whole(name: &'static str, columns: &'static [Column]) -> Table {
     Table { name, source: name, part: Part::Whole, initial: 0, columns }
@@ -189,20 +212,23 @@ pub static TABLES: &[Table] = &[
     Table { name: "projects", source: "scopes", part: Part::With("parent_id"), initial: 0, columns: SCOPES },
     whole(
         "data_keys",
-        columns! { id Uuid, scope_id Uuid, version Integer, master_key_id Uuid, wrapped Bytes, created_at Time },
+        columns! {
+            id Uuid, scope_id Uuid.refers_to("scopes"), version Integer, master_key_id Uuid.refers_to("master_keys"),
+            wrapped Bytes, created_at Time,
+        },
     ),
     whole(
         "credentials",
         columns! {
-            id Uuid, scope_id Uuid, server Text, kind Text, username Text, email Text, image_prefix Text, expires_at Time,
-            enabled Boolean, version Integer, revision Integer, sealed Bytes, fingerprint Bytes, created_at Time,
+            id Uuid, scope_id Uuid.refers_to("scopes"), server Text, kind Text, username Text, email Text,
+            image_prefix Text, expires_at Time, enabled Boolean, version Integer, revision Integer, sealed Bytes, fingerprint Bytes, created_at Time,
             updated_at Time, rotated_at Time, last_used_at Time,
         },
     ),
     whole(
         "tokens",
         columns! {
-            id Uuid, scope_id Uuid, name Text, role Text, mac Bytes, expires_at Time, created_at Time,
+            id Uuid, scope_id Uuid.refers_to("scopes"), name Text, role Text, mac Bytes, expires_at Time, created_at Time,
         },
     ),
     whole(

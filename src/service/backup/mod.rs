@@ -25,7 +25,7 @@ use crate::{
     },
     store::{
         Corrupt,
-        tables::{Filling, Row, Snapshot, TABLES, Value},
+        tables::{Filling, Row, Snapshot, TABLES},
     },
 };
 use format::{Reader, Writer};
@@ -119,11 +119,11 @@ pub async fn write(
     for table in TABLES {
         let mut rows = snapshot.rows(table);
         while let Some(row) = rows.next().await {
-            match row?.and_then(|row| if refers_to(&row, &lost) { Err(left_alone(&row)) } else { Ok(row) }) {
+            match row?.and_then(|row| if row.refers_to(&lost) { Err(left_alone(&row)) } else { Ok(row) }) {
                 Ok(row) => writer.row(&row).map_err(BackupError::Write)?,
                 Err(corrupt) => {
                     faults += 1;
-                    lost.extend(corrupt.id.parse::<Uuid>());
+                    lost.extend(corrupt.id.parse::<Uuid>().map(|id| (corrupt.table, id)));
                     if left_out.len() < MOST_NAMED {
                         left_out.push(corrupt);
                     }
@@ -151,12 +151,7 @@ async fn total(snapshot: &mut dyn Snapshot) -> Result<u64, BackupError> {
     Ok(total)
 }
 
-/// Whether the row could not be put back without one of these. The events of what is gone stay.
-fn refers_to(row: &Row, lost: &HashSet<Uuid>) -> bool {
-    let refers = |value: &Value| matches!(value, Value::Uuid(id) if lost.contains(id));
-    !lost.is_empty() && row.table.name != "audit_events" && row.values.iter().any(refers)
-}
-
+/// A row that could not be put back, for what it refers to is lost.
 fn left_alone(row: &Row) -> Corrupt {
     Corrupt { table: row.table.source, column: "what it refers to".to_owned(), id: row.id() }
 }

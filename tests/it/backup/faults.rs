@@ -70,3 +70,23 @@ async fn what_cannot_be_carried_is_named_and_left_out_with_what_refers_to_it() {
     assert_eq!(world.pull(&Binary::new().serve(&data).unwrap()).await, secret);
     done(&on(&data), &["backup", &text(&world.path("whole"))]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_tells_of_a_lost_row_is_carried() {
+    let mut world = World::new().await;
+    world.server.stop();
+    sql(
+        &world,
+        "insert into audit_prunings (id, at, principal, token_id, first_sequence, last_sequence, count, oldest_at, \
+         newest_at, sha256) select randomblob(16), 1, name, id, 1, 1, 1, 1, 1, zeroblob(32) from tokens limit 1",
+    )
+    .await;
+    sql(&world, "update tokens set created_at = -1 where id = (select token_id from audit_prunings)").await;
+    let file = world.path("backup");
+    let told = refused(&world.cli, &["backup", &text(&file)], 1);
+    assert!(told.contains("the backup was written, without 1 row that cannot be read"), "{told}");
+    let told_of = |table: &str| rows(&file).iter().filter(|row| row["table"] == table).count();
+    assert_eq!((told_of("tokens"), told_of("audit_prunings")), (3, 1));
+    let told = refused(&on(&world.fresh("restored")), &["restore", &text(&file)], 1);
+    assert!(told.contains("the backup was restored, without 1 row"), "{told}");
+}

@@ -4,7 +4,7 @@ use super::{
     World, done, events,
     load::{add_events, shows_one_moment},
     on, refused, rows,
-    schema::{described, is_kept},
+    schema::{described, is_kept, references},
     text,
 };
 use crate::support::{
@@ -143,4 +143,10 @@ async fn every_table_and_column_of_postgresql_is_in_a_backup_or_left_out_for_a_r
     let found: BTreeSet<_> = found.map(|column| column.join(" ")).collect();
     let described = described(word).into_iter().map(|(table, column, kind)| format!("{table} {column} {kind}"));
     assert_eq!(found, described.collect());
+    let keys = "select c.conrelid::regclass || ' ' || a.attname || ' ' || c.confrelid::regclass from pg_constraint c \
+                join pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey) where c.contype = 'f'";
+    let keys = database.psql(keys);
+    let keys = keys.lines().map(|line| line.split(' ').collect::<Vec<_>>()).filter(|key| is_kept(key[0]));
+    let references = references().into_iter().map(|reference| reference.join(" "));
+    assert_eq!(keys.map(|key| key.join(" ")).collect::<BTreeSet<_>>(), references.collect());
 }

@@ -17,6 +17,13 @@ pub fn described(word: fn(Kind) -> &'static str) -> BTreeSet<(String, String, &'
     tables.flat_map(|table| table.columns.iter().map(move |c| column(table.source, c.name, c.kind))).collect()
 }
 
+/// Every column that refers to a table, and that table.
+pub fn references() -> BTreeSet<[String; 3]> {
+    let columns = TABLES.iter().flat_map(|table| table.columns.iter().map(|column| (table.source, column)));
+    let referring = columns.filter_map(|(source, column)| Some([source, column.name, column.refers_to?]));
+    referring.map(|reference| reference.map(str::to_owned)).collect()
+}
+
 /// Whether a table belongs into a backup.
 pub fn is_kept(table: &str) -> bool {
     !OTHERS.contains(&table) && LEFT_BEHIND.iter().all(|(name, _)| *name != table)
@@ -45,6 +52,11 @@ async fn every_table_and_column_of_sqlite_is_in_a_backup_or_left_out_for_a_reaso
         Kind::Integer | Kind::Boolean | Kind::Time => "integer",
     };
     assert_eq!(found, described(word), "store::tables::TABLES describes what the migrations make");
+    let keys = "select t.name, k.\"from\", k.\"table\" from sqlite_schema t join pragma_foreign_key_list(t.name) k \
+                where t.type = 'table'";
+    let keys = sqlx::query(keys).fetch_all(&mut connection).await.unwrap();
+    let keys = keys.iter().map(|row| [row.get::<String, _>(0), row.get(1), row.get(2)]).filter(|key| is_kept(&key[0]));
+    assert_eq!(keys.collect::<BTreeSet<_>>(), references());
 }
 
 #[test]
