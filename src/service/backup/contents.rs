@@ -53,10 +53,10 @@ impl Contents {
 
     /// Takes note of a row.
     pub(super) fn take(&mut self, row: &Row) {
-        if let Some(at) = TABLES.iter().position(|table| table.name == row.table.name) {
+        if let Some(at) = TABLES.iter().position(|table| table.name == row.table().name) {
             self.counts[at] += 1;
         }
-        match row.table.name {
+        match row.table().name {
             "master_keys" => self.master_keys.extend(master_key(row)),
             "data_keys" => {
                 if let Some(id) = row.uuid("master_key_id") {

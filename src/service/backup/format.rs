@@ -6,7 +6,7 @@
 use super::{BackupError, Contents, Header, IoResult};
 use crate::{
     domain::{id::DeploymentId, timestamp::Timestamp},
-    store::tables::{Column, Kind, Row, SCHEMA, TABLES, Table, Value},
+    store::tables::{Kind, Row, SCHEMA, TABLES, Table, Value},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
@@ -48,10 +48,10 @@ struct RowLine<'a>(&'a Row);
 
 impl Serialize for RowLine<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Row { table, values } = self.0;
+        let values = self.0.values();
         let mut map = serializer.serialize_map(Some(values.len() + 1))?;
-        map.serialize_entry("table", table.name)?;
-        for (column, value) in table.columns.iter().zip(values) {
+        map.serialize_entry("table", self.0.table().name)?;
+        for (column, value) in values {
             map.serialize_entry(column.name, &ValueText(value))?;
         }
         map.end()
@@ -248,12 +248,12 @@ impl<R: BufRead> Reader<R> {
         }
         self.table = at;
         let table: &'static Table = &TABLES[at];
-        let mut values = Vec::with_capacity(table.columns.len());
-        for column in table.columns {
-            let field = fields.remove(column.name).ok_or_else(|| self.fault("lacks a column"))?;
-            values.push(value(*column, field).ok_or_else(|| self.fault("has a value of the wrong kind"))?);
+        if !table.columns.iter().all(|column| fields.contains_key(column.name)) {
+            return Err(self.fault("lacks a column"));
         }
-        if fields.is_empty() { Ok(Row { table, values }) } else { Err(self.fault("has a column that is not known")) }
+        let row = Row::new(table, |_, column| value(column.kind, fields.remove(column.name)?));
+        let row = row.map_err(|_| self.fault("has a value of the wrong kind"))?;
+        if fields.is_empty() { Ok(row) } else { Err(self.fault("has a column that is not known")) }
     }
 
     /// Takes the last line, which must be exactly what it would be for what was read.
@@ -277,9 +277,9 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-fn value(column: Column, field: Json) -> Option<Value> {
+fn value(kind: Kind, field: Json) -> Option<Value> {
     let uuid = |text: &str| Uuid::try_parse(text).ok();
-    Some(match (column.kind, field) {
+    Some(match (kind, field) {
         (_, Json::Null) => Value::Null,
         (Kind::Uuid, Json::String(text)) => Value::Uuid(uuid(&text)?),
         (Kind::Text, Json::String(text)) => Value::Text(text),

@@ -153,7 +153,7 @@ async fn total(snapshot: &mut dyn Snapshot) -> Result<u64, BackupError> {
 
 /// A row that could not be put back, for what it refers to is lost.
 fn left_alone(row: &Row) -> Corrupt {
-    Corrupt { table: row.table.source, column: "what it refers to".to_owned(), id: row.id() }
+    Corrupt { table: row.table().source, column: "what it refers to".to_owned(), id: row.id() }
 }
 
 /// Reads a backup from beginning to end, and tells what is in it. `length` is how long it is, for those who wait.
@@ -240,7 +240,7 @@ pub async fn restore(
     let mut done = 0;
     loop {
         let row = reader.next()?;
-        let goes_on = |row: &Row| batch.first().is_none_or(|first| first.table.name == row.table.name);
+        let goes_on = |row: &Row| batch.first().is_none_or(|first| first.table().name == row.table().name);
         if batch.len() == BATCH || !row.as_ref().is_some_and(goes_on) {
             insert(&mut *filling, &batch, reader.line()).await?;
             batch.clear();
@@ -260,7 +260,7 @@ pub async fn restore(
 async fn insert(filling: &mut dyn Filling, batch: &[Row], line: u64) -> Result<(), BackupError> {
     let last = line.saturating_sub(1);
     filling.insert(batch).await.map_err(|source| BackupError::Row {
-        table: batch.first().map_or("", |row| row.table.name),
+        table: batch.first().map_or("", |row| row.table().name),
         first: line.saturating_sub(batch.len() as u64),
         last,
         source,

@@ -117,7 +117,7 @@ impl Verifier {
     }
 
     pub(super) async fn take(&mut self, row: &Row) {
-        match row.table.name {
+        match row.table().name {
             "data_keys" => self.data_key(row).await,
             "credentials" => self.credential(row),
             _ => {}
@@ -209,5 +209,5 @@ fn open(key: &DataKey, deployment: DeploymentId, scope: Option<ScopeId>, row: &R
 }
 
 fn unopened(row: &Row, reason: &impl ToString) -> Unopened {
-    Unopened { table: row.table.source, id: row.id(), reason: reason.to_string() }
+    Unopened { table: row.table().source, id: row.id(), reason: reason.to_string() }
 }

@@ -207,13 +207,11 @@ impl<DB: Dialect> Snapshot for SqlSnapshot<DB> {
 }
 
 fn read<DB: Dialect>(table: &'static Table, row: &DB::Row) -> RowOrFault {
-    let columns = table.columns.iter().enumerate();
-    let values = columns.map(|(at, column)| value::<DB>(row, at, column.kind).map_err(|_| column.name));
-    values.collect::<Result<Vec<_>, _>>().map(|values| Row { table, values }).map_err(|column| {
+    Row::new(table, |at, column| value::<DB>(row, at, column.kind).ok()).map_err(|column| {
         let at = table.columns.iter().position(|column| column.name == "id");
         let id = at.and_then(|at| <DB as Gives<Uuid>>::give(row, at).ok().flatten());
         let id = id.map_or_else(|| "?".to_owned(), |id| id.to_string());
-        Corrupt { table: table.source, column: column.to_owned(), id }
+        Corrupt { table: table.source, column: column.name.to_owned(), id }
     })
 }
 
@@ -261,7 +259,7 @@ impl<DB: Dialect> SqlFilling<DB> {
     async fn run(&mut self, text: &'static str, rows: &[Row]) -> Result<(), StoreError> {
         let mut query = sqlx::query(text).persistent(false);
         for row in rows {
-            for (column, value) in row.table.columns.iter().zip(&row.values) {
+            for (column, value) in row.values() {
                 query = bind::<DB>(query, column.kind, value.clone());
             }
         }
@@ -276,14 +274,16 @@ impl<DB: Dialect> SqlFilling<DB> {
 #[async_trait]
 impl<DB: Dialect> Filling for SqlFilling<DB> {
     async fn insert(&mut self, rows: &[Row]) -> Result<(), StoreError> {
-        let Some(first) = rows.first() else { return Ok(()) };
-        let texts = Texts::find(first.table);
-        let (batches, rest) = rows.as_chunks::<BATCH>();
-        for batch in batches {
-            self.run(&texts.insert_batch, batch).await?;
-        }
-        for row in rest {
-            self.run(&texts.insert, std::slice::from_ref(row)).await?;
+        // The values of a statement are those of rows of one table, whatever the caller has gathered.
+        for rows in rows.chunk_by(|one, next| one.table().name == next.table().name) {
+            let texts = Texts::find(rows[0].table());
+            let (batches, rest) = rows.as_chunks::<BATCH>();
+            for batch in batches {
+                self.run(&texts.insert_batch, batch).await?;
+            }
+            for row in rest {
+                self.run(&texts.insert, std::slice::from_ref(row)).await?;
+            }
         }
         Ok(())
     }
@@ -297,21 +297,26 @@ impl<DB: Dialect> Filling for SqlFilling<DB> {
     }
 }
 
-/// Gives the next `$n` a value. What is not of the column's kind becomes nothing; whoever made the row has seen to that.
+/// Gives the next `$n` a value: what it is, and nothing as nothing of the column's kind, for PostgreSQL asks for the type of
+/// that too. A [`Row`] has no other values than its columns take.
 fn bind<DB: Dialect>(query: BoundQuery<DB>, kind: Kind, value: Value) -> BoundQuery<DB> {
-    macro_rules! some {
-        ($variant:ident) => {
-            if let Value::$variant(value) = value { Some(value) } else { None }
-        };
-    }
-    match kind {
-        Kind::Uuid => DB::bind(query, some!(Uuid)),
-        Kind::Text => DB::bind(query, some!(Text)),
-        Kind::Bytes => DB::bind(query, some!(Bytes)),
-        Kind::Integer => DB::bind(query, some!(Integer)),
-        Kind::Boolean => DB::bind(query, some!(Boolean)),
-        Kind::Time => DB::bind(query, some!(Time)),
-        Kind::Ids => DB::bind(query, some!(Ids).map(Ids)),
+    match value {
+        Value::Uuid(id) => DB::bind(query, Some(id)),
+        Value::Text(text) => DB::bind(query, Some(text)),
+        Value::Bytes(bytes) => DB::bind(query, Some(bytes)),
+        Value::Integer(number) => DB::bind(query, Some(number)),
+        Value::Boolean(yes) => DB::bind(query, Some(yes)),
+        Value::Time(time) => DB::bind(query, Some(time)),
+        Value::Ids(ids) => DB::bind(query, Some(Ids(ids))),
+        Value::Null => match kind {
+            Kind::Uuid => DB::bind(query, None::<Uuid>),
+            Kind::Text => DB::bind(query, None::<String>),
+            Kind::Bytes => DB::bind(query, None::<Vec<u8>>),
+            Kind::Integer => DB::bind(query, None::<i64>),
+            Kind::Boolean => DB::bind(query, None::<bool>),
+            Kind::Time => DB::bind(query, None::<Timestamp>),
+            Kind::Ids => DB::bind(query, None::<Ids>),
+        },
     }
 }
 

@@ -10,11 +10,15 @@ use std::{collections::BTreeSet, fs};
 /// The tables that sqlx and SQLite keep for themselves.
 const OTHERS: [&str; 2] = ["_sqlx_migrations", "sqlite_sequence"];
 
-/// Every column of the description, with a word for its kind.
-pub fn described(word: fn(Kind) -> &'static str) -> BTreeSet<(String, String, &'static str)> {
-    let tables = TABLES.iter();
-    let column = |source: &str, name: &str, kind| (source.to_owned(), name.to_owned(), word(kind));
-    tables.flat_map(|table| table.columns.iter().map(move |c| column(table.source, c.name, c.kind))).collect()
+/// Every column of the description: its table, its name, a word for its kind, and whether it may be empty.
+pub fn described(word: fn(Kind) -> &'static str) -> BTreeSet<[String; 4]> {
+    let columns = TABLES.iter().flat_map(|table| table.columns.iter().map(|column| (table.source, column)));
+    let described = columns.map(|(source, column)| [source, column.name, word(column.kind), empty(column.nullable)]);
+    described.map(|words| words.map(str::to_owned)).collect()
+}
+
+fn empty(may_be: bool) -> &'static str {
+    if may_be { "null" } else { "something" }
 }
 
 /// Every column that refers to a table, and that table.
@@ -35,15 +39,16 @@ async fn every_table_and_column_of_sqlite_is_in_a_backup_or_left_out_for_a_reaso
     let file = folder.path().join("regcred.db");
     sql::open(&Database::Sqlite(file.clone())).await.unwrap().close().await;
     let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&file)).await.unwrap();
-    let columns = "select t.name, c.name, lower(c.type) from sqlite_schema t join pragma_table_info(t.name) c \
+    let columns = "select t.name, c.name, lower(c.type), c.\"notnull\" = 0 and c.pk = 0 from sqlite_schema t join pragma_table_info(t.name) c \
                    where t.type = 'table'";
     let columns = sqlx::query(columns).fetch_all(&mut connection).await.unwrap();
     let mut found = BTreeSet::new();
     for row in &columns {
         let [table, column, kind]: [String; 3] = [row.get(0), row.get(1), row.get(2)];
+        let empty = empty(row.get(3)).to_owned();
         if is_kept(&table) {
             let known = ["blob", "text", "integer"].into_iter().find(|known| *known == kind);
-            found.insert((table, column, known.expect("it is a known kind")));
+            found.insert([table, column, known.expect("it is a known kind").to_owned(), empty]);
         }
     }
     let word = |kind| match kind {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::tables::Column;
 
 const ID: Uuid = Uuid::from_u128(0x0197_aaaa_0000_7000_8000_0000_0000_0001);
 
@@ -6,10 +7,10 @@ fn header() -> Header {
     Header { deployment: DeploymentId::from_uuid(ID), created_at: "2027-01-01T00:00:00.000001Z".parse().unwrap() }
 }
 
-/// A row of a table with something in every column, or with nothing but its key.
+/// A row of a table with something in every column, or only where there must be something.
 fn row(table: &'static Table, full: bool) -> Row {
     let time = "2027-01-01T00:00:00.123456Z".parse().unwrap();
-    let values = table.columns.iter().enumerate().map(|(at, column)| match (column.kind, full || at == 0) {
+    let value = |column: &Column| match (column.kind, full || !column.nullable) {
         (_, false) => Value::Null,
         (Kind::Uuid, true) => Value::Uuid(ID),
         (Kind::Text, true) => Value::Text("a \"text\"\n\u{1f980}".to_owned()),
@@ -18,8 +19,8 @@ fn row(table: &'static Table, full: bool) -> Row {
         (Kind::Boolean, true) => Value::Boolean(true),
         (Kind::Time, true) => Value::Time(time),
         (Kind::Ids, true) => Value::Ids(vec![ID, Uuid::nil()]),
-    });
-    Row { table, values: values.collect() }
+    };
+    Row::new(table, |_, column| Some(value(column))).unwrap()
 }
 
 fn rows() -> Vec<Row> {
@@ -53,7 +54,8 @@ fn what_was_written_is_read_again() {
     assert_eq!(contents.left_out, 3);
     assert_eq!((contents.rows(), contents.count("tokens")), (read.len() as u64, 2));
     for (read, written) in read.iter().zip(rows()) {
-        assert_eq!((read.table.name, &read.values), (written.table.name, &written.values));
+        assert_eq!(read.table().name, written.table().name);
+        assert!(read.values().map(|(_, value)| value).eq(written.values().map(|(_, value)| value)));
     }
 }
 
