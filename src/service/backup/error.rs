@@ -52,6 +52,26 @@ pub enum BackupError {
     /// It changed while it was read.
     #[error("the backup was changed while it was being read")]
     Changed,
+    /// A check afterwards did not come upon every row.
+    #[error(
+        "{found} of {expected} rows of {table} were found again afterwards: do not rely on what was made, and make it anew"
+    )]
+    Missing {
+        /// The table.
+        table: &'static str,
+        /// How many were found.
+        found: u64,
+        /// How many there are to be.
+        expected: u64,
+    },
+    /// A check afterwards did not come upon every envelope.
+    #[error("{seen} envelopes were tried, and there are {expected}: nobody knows whether the others open")]
+    Untried {
+        /// How many were tried.
+        seen: u64,
+        /// How many there are to be.
+        expected: u64,
+    },
     /// The database holds something.
     #[error("the database holds an installation already, and is left as it is; a backup goes into an empty one")]
     NotEmpty,

@@ -176,7 +176,7 @@ pub async fn check(
 /// Opens every envelope of a backup.
 ///
 /// # Errors
-/// The file is not as it was when it was checked.
+/// The file is not as it was when it was checked, or not all of it was seen.
 pub async fn verify_file(
     input: impl BufRead + Send,
     contents: &Contents,
@@ -194,19 +194,26 @@ pub async fn verify_file(
     }
     drop(pace);
     reader.contents()?.must_be(contents)?;
-    Ok(verifier.finish())
+    verifier.finish(contents)
 }
 
-/// Opens every envelope in a database.
+/// Opens every envelope in a database, which is to hold a backup with these contents. It may hold more: rows that could not be
+/// carried, and what has happened since.
 ///
 /// # Errors
-/// The database failed.
+/// The database failed, or does not hold as much.
 pub async fn verify_snapshot(
     snapshot: &mut dyn Snapshot,
     contents: &Contents,
     keys: Keys,
     progress: &mut dyn Progress,
 ) -> Result<Findings, BackupError> {
+    for (table, (name, expected)) in TABLES.iter().zip(contents.counts()) {
+        let found = snapshot.count(table).await?;
+        if found < expected {
+            return Err(BackupError::Missing { table: name, found, expected });
+        }
+    }
     let mut verifier = Verifier::new(contents.header.deployment, keys);
     let mut pace = Pace::begin(progress, "Opening envelopes", contents.envelopes(), Unit::Rows);
     for table in TABLES.iter().filter(|table| Verifier::wants(table)) {
@@ -220,7 +227,7 @@ pub async fn verify_snapshot(
         }
     }
     drop(pace);
-    Ok(verifier.finish())
+    verifier.finish(contents)
 }
 
 /// Puts a backup into an empty database, with an event that tells of it. It is all there afterwards, or nothing is.

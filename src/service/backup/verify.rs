@@ -1,6 +1,6 @@
 //! Opening every envelope, to know that it can be. What comes out is forgotten at once.
 
-use super::{Contents, MOST_NAMED};
+use super::{BackupError, Contents, MOST_NAMED};
 use crate::{
     crypto::{
         binding::{KeyBinding, PasswordBinding},
@@ -134,8 +134,13 @@ impl Verifier {
         self.findings.opened + self.findings.failed
     }
 
-    pub(super) fn finish(self) -> Findings {
-        self.findings
+    /// What became of all envelopes of a backup with these contents.
+    ///
+    /// # Errors
+    /// There are more than were tried.
+    pub(super) fn finish(self, contents: &Contents) -> Result<Findings, BackupError> {
+        let (seen, expected) = (self.seen(), contents.envelopes());
+        if seen < expected { Err(BackupError::Untried { seen, expected }) } else { Ok(self.findings) }
     }
 
     async fn data_key(&mut self, row: &Row) {
@@ -211,3 +216,6 @@ fn open(key: &DataKey, deployment: DeploymentId, scope: Option<ScopeId>, row: &R
 fn unopened(row: &Row, reason: &impl ToString) -> Unopened {
     Unopened { table: row.table().source, id: row.id(), reason: reason.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

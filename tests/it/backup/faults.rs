@@ -90,3 +90,22 @@ async fn what_only_tells_of_a_lost_row_is_carried() {
     let told = refused(&on(&world.fresh("restored")), &["restore", &text(&file)], 1);
     assert!(told.contains("the backup was restored, without 1 row"), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_loses_rows_while_it_is_filled_is_noticed() {
+    let mut world = World::new().await;
+    world.server.stop();
+    let file = world.backup("backup");
+    for (table, told) in [("credentials", "0 of 4 rows of credentials"), ("tokens", "0 of 4 rows of tokens")] {
+        let data = world.fresh(table);
+        done(&on(&data), &["migrate"]);
+        let options = SqliteConnectOptions::new().filename(data.join("regcred.db"));
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let trigger =
+            format!("create trigger eats after insert on {table} begin delete from {table} where id = new.id; end");
+        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(trigger))).await.unwrap();
+        connection.close().await.unwrap();
+        let stderr = refused(&on(&data), &["restore", &text(&file)], 1);
+        assert!(stderr.contains(told), "{stderr}");
+    }
+}
