@@ -123,6 +123,14 @@ pub struct Table {
     pub columns: &'static [Column],
 }
 
+impl Table {
+    /// Whether it always has one row.
+    #[must_use]
+    pub fn has_one_row(&self) -> bool {
+        self.columns[0].name == "singleton"
+    }
+}
+
 /// A row of a table: for each column of that a value that it takes.
 #[derive(Debug, Clone)]
 pub struct Row {

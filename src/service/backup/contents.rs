@@ -101,6 +101,13 @@ impl Contents {
         known.filter(|key| key.state == MasterKeyState::Active || self.wrapped.contains_key(&key.id))
     }
 
+    /// Whether there is one row in each table that always has one: without it no database could be used.
+    pub(super) fn must_be_usable(&self) -> Result<(), BackupError> {
+        let mut tables = TABLES.iter().filter(|table| table.has_one_row());
+        let wrong = tables.find(|table| self.count(table.name) != 1);
+        wrong.map_or(Ok(()), |table| Err(BackupError::NotOne(table.name)))
+    }
+
     /// Whether this is the same file as before.
     pub(super) fn must_be(&self, before: &Self) -> Result<(), BackupError> {
         if self.checksum == before.checksum { Ok(()) } else { Err(BackupError::Changed) }

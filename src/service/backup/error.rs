@@ -49,6 +49,9 @@ pub enum BackupError {
     /// The checksum is that of something else.
     #[error("the backup is not what was written, by its checksum: it was altered or damaged; take another one")]
     Altered,
+    /// A table with one row does not have it.
+    #[error("a backup must have one row of {0}, and this one has not: it could not be put back")]
+    NotOne(&'static str),
     /// It changed while it was read.
     #[error("the backup was changed while it was being read")]
     Changed,

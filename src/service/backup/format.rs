@@ -133,11 +133,11 @@ impl<'a> Writer<'a> {
         self.write(&RowLine(row))
     }
 
-    pub(super) fn finish(mut self, left_out: u64) -> IoResult<Contents> {
+    pub(super) fn finish(mut self, left_out: u64) -> Result<Contents, BackupError> {
+        self.contents.must_be_usable()?;
         self.contents.left_out = left_out;
-        let line = last_line(&mut self.contents, self.hash)?;
-        self.out.write_all(line.as_bytes())?;
-        self.out.flush()?;
+        let line = last_line(&mut self.contents, self.hash).map_err(BackupError::Write)?;
+        self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush()).map_err(BackupError::Write)?;
         Ok(self.contents)
     }
 
@@ -268,10 +268,10 @@ impl<R: BufRead> Reader<R> {
         self.contents.left_out = left_out;
         let expected = last_line(&mut self.contents, self.hash.clone()).map_err(BackupError::Read)?;
         let rest = self.input.fill_buf().map_err(BackupError::Read)?;
-        let one = self.contents.count("deployment") == 1;
-        if expected.as_bytes() != self.buffer || !rest.is_empty() || !one {
+        if expected.as_bytes() != self.buffer || !rest.is_empty() {
             return Err(BackupError::Altered);
         }
+        self.contents.must_be_usable()?;
         self.complete = true;
         Ok(())
     }

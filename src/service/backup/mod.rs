@@ -133,7 +133,7 @@ pub async fn write(
             pace.reach(done).await;
         }
     }
-    let contents = writer.finish(faults).map_err(BackupError::Write)?;
+    let contents = writer.finish(faults)?;
     Ok(Written { contents, left_out })
 }
 

@@ -109,3 +109,13 @@ async fn a_database_that_loses_rows_while_it_is_filled_is_noticed() {
         assert!(stderr.contains(told), "{stderr}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_could_not_be_restored_is_not_backed_up() {
+    let mut world = World::new().await;
+    world.server.stop();
+    sql(&world, "delete from audit_position").await;
+    let file = world.path("backup");
+    let told = refused(&world.cli, &["backup", &text(&file)], 1);
+    assert!(told.contains("must have one row of audit_position") && !file.exists(), "{told}");
+}

@@ -49,7 +49,7 @@ async fn a_file_that_is_not_whole_and_known_is_refused_before_anything_is_writte
         fs::write(&file, bytes).unwrap();
         check(&world, number, &file, told);
     }
-    let changes: [(Change, &str); 7] = [
+    let changes: [(Change, &str); 9] = [
         (|lines| lines[0]["schema"] = 9000.into(), "made by a newer regcred"),
         (|lines| lines[0]["schema"] = 1.into(), "made by an older regcred"),
         (|lines| lines[2]["hunter2"] = 1.into(), "line 3 of the backup has a column that is not known"),
@@ -57,6 +57,8 @@ async fn a_file_that_is_not_whole_and_known_is_refused_before_anything_is_writte
         (|lines| lines[2]["created_at"] = "hunter2".into(), "line 3 of the backup has a value of the wrong kind"),
         (|lines| lines[2]["state"] = json!(null), "line 3 of the backup has a value of the wrong kind"),
         (|lines| lines[2]["table"] = "hunter2".into(), "line 3 of the backup is of a table"),
+        (|lines| drop(lines.remove(1)), "must have one row of deployment"),
+        (|lines| drop(lines.pop()), "must have one row of audit_position"),
     ];
     for (number, (change, told)) in (100..).zip(changes) {
         let file = world.path(&format!("file-{number}"));
