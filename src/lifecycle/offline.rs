@@ -99,9 +99,12 @@ pub enum OfflineError {
     /// The backup cannot be made or used.
     #[error(transparent)]
     Backup(#[from] BackupError),
-    /// A signal came.
+    /// A signal came before there was a backup.
     #[error("stopped by a signal; nothing was changed")]
     Interrupted,
+    /// A signal came when there was one.
+    #[error("stopped by a signal; the backup is written, but was not checked")]
+    Unchecked,
     /// The system gives no signals.
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
@@ -130,58 +133,68 @@ pub async fn backup(
     verification: Verification,
     progress: &mut dyn Progress,
 ) -> Result<Done, OfflineError> {
-    let work = backup_now(settings, place, existing, verification, progress);
+    let sources = sources(&settings, verification)?;
     match place {
-        // What was begun is then dropped, and with it the half of the file.
-        Place::File(_) => until_signal(work).await,
+        Place::File(path) => {
+            let mut signals = Signals::listen().map_err(OfflineError::Signals)?;
+            // What was begun is dropped with the work, and with it the half of the file.
+            let work = write_file(&settings, path, existing, progress);
+            let written = until(&mut signals, OfflineError::Interrupted, work).await?;
+            until(&mut signals, OfflineError::Unchecked, check_file(written, path, sources, progress)).await
+        }
         // There is nothing to clean up, and whoever reads may keep this from noticing: the signal ends it by itself.
-        Place::Stream => work.await,
+        Place::Stream => write_stream(&settings, sources, progress).await,
     }
 }
 
-async fn backup_now(
-    settings: ServerSettings,
-    place: &Place,
+async fn write_file(
+    settings: &ServerSettings,
+    path: &Path,
     existing: Existing,
-    verification: Verification,
+    progress: &mut dyn Progress,
+) -> Result<Written, OfflineError> {
+    let mut snapshot = sql::open_snapshot(&settings.database).await?;
+    let mut draft = BufWriter::with_capacity(BUFFER, Draft::create(path, existing).map_err(exists)?);
+    let written = backup::write(&mut *snapshot, &mut draft, &SystemClock, progress).await?;
+    snapshot.close().await;
+    let draft = draft.into_inner().map_err(|error| BackupError::Write(error.into_error()))?;
+    // Nothing is waited for any more: from here on there is a backup, and the caller gets to know.
+    draft.finish().map_err(exists)?;
+    Ok(written)
+}
+
+/// Opens every envelope from the file and not from the database: what counts is what can be read back.
+async fn check_file(
+    Written { contents, left_out }: Written,
+    path: &Path,
+    sources: Option<KeySources>,
     progress: &mut dyn Progress,
 ) -> Result<Done, OfflineError> {
-    let sources = sources(&settings, verification)?;
+    let Some(sources) = sources else { return Ok(Done { contents, left_out, findings: None }) };
+    let keys = Keys::load_or_none(&sources, &contents, (&SystemClock, &SystemRandom)).await;
+    let file = File::open(path).map_err(BackupError::Read)?;
+    let file = BufReader::with_capacity(BUFFER, file);
+    let findings = backup::verify_file(file, &contents, keys, progress).await?;
+    Ok(Done { contents, left_out, findings: Some(findings) })
+}
+
+async fn write_stream(
+    settings: &ServerSettings,
+    sources: Option<KeySources>,
+    progress: &mut dyn Progress,
+) -> Result<Done, OfflineError> {
     let mut snapshot = sql::open_snapshot(&settings.database).await?;
-    let Written { contents, left_out } = match place {
-        Place::File(path) => {
-            let mut draft = BufWriter::with_capacity(BUFFER, Draft::create(path, existing).map_err(exists)?);
-            let written = backup::write(&mut *snapshot, &mut draft, &SystemClock, progress).await?;
-            let draft = draft.into_inner().map_err(|error| BackupError::Write(error.into_error()))?;
-            draft.finish().map_err(exists)?;
-            written
-        }
-        Place::Stream => {
-            let mut out = BufWriter::with_capacity(BUFFER, io::stdout());
-            let written = backup::write(&mut *snapshot, &mut out, &SystemClock, progress).await?;
-            out.flush().map_err(BackupError::Write)?;
-            written
+    let mut out = BufWriter::with_capacity(BUFFER, io::stdout());
+    let Written { contents, left_out } = backup::write(&mut *snapshot, &mut out, &SystemClock, progress).await?;
+    out.flush().map_err(BackupError::Write)?;
+    let findings = match sources {
+        None => None,
+        Some(sources) => {
+            let keys = Keys::load_or_none(&sources, &contents, (&SystemClock, &SystemRandom)).await;
+            Some(backup::verify_snapshot(&mut *snapshot, &contents, keys, progress).await?)
         }
     };
-    let findings = match (sources, place) {
-        (None, _) => {
-            snapshot.close().await;
-            None
-        }
-        (Some(sources), Place::File(path)) => {
-            snapshot.close().await;
-            let keys = Keys::load_or_none(&sources, &contents, (&SystemClock, &SystemRandom)).await;
-            // From the file and not from the database: what counts is what can be read back.
-            let file = File::open(path).map_err(BackupError::Read)?;
-            Some(backup::verify_file(BufReader::with_capacity(BUFFER, file), &contents, keys, progress).await?)
-        }
-        (Some(sources), Place::Stream) => {
-            let keys = Keys::load_or_none(&sources, &contents, (&SystemClock, &SystemRandom)).await;
-            let findings = backup::verify_snapshot(&mut *snapshot, &contents, keys, progress).await?;
-            snapshot.close().await;
-            Some(findings)
-        }
-    };
+    snapshot.close().await;
     Ok(Done { contents, left_out, findings })
 }
 
@@ -236,12 +249,15 @@ pub async fn restore(
     Ok(Done { contents, left_out: Vec::new(), findings })
 }
 
-/// Does it, unless a signal comes first.
-async fn until_signal<T>(work: impl Future<Output = Result<T, OfflineError>>) -> Result<T, OfflineError> {
-    let mut signals = Signals::listen().map_err(OfflineError::Signals)?;
+/// Does it, unless a signal comes first, which has that to say.
+async fn until<T>(
+    signals: &mut Signals,
+    interrupted: OfflineError,
+    work: impl Future<Output = Result<T, OfflineError>>,
+) -> Result<T, OfflineError> {
     tokio::select! {
         done = work => done,
-        () = signals.next() => Err(OfflineError::Interrupted),
+        () = signals.next() => Err(interrupted),
     }
 }
 

@@ -140,6 +140,44 @@ async fn a_restore_that_was_killed_leaves_an_empty_database_that_can_be_restored
     assert_eq!(world.pull(&restored).await, secret);
 }
 
+/// Backs up, and sends a signal as soon as that is true. Returns what was said.
+fn interrupted(cli: &Binary, file: &Path, signal: &str, now: impl Fn() -> bool) -> String {
+    let mut command = cli.command();
+    command.args(["backup", "--force", &text(file)]).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let begun = Instant::now();
+    while !now() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before a signal could come");
+        assert!(begun.elapsed() < Duration::from_mins(2), "it gets on");
+        thread::sleep(Duration::from_millis(1));
+    }
+    Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_stopped_says_whether_there_is_one() {
+    let mut world = World::new().await;
+    world.server.stop();
+    let (file, data) = (world.backup("backup"), world.fresh("restored"));
+    add_events(&file, 20_000);
+    done(&on(&data), &["restore", &text(&file)]);
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("backup");
+    fs::write(&place, "an older one").unwrap();
+    let begun = || fs::read_dir(folder.path()).unwrap().count() > 1;
+    let told = interrupted(&on(&data), &place, "TERM", begun);
+    assert!(told.contains("stopped by a signal; nothing was changed"), "{told}");
+    assert_eq!(fs::read(&place).unwrap(), b"an older one");
+    assert!(!begun(), "no half of a file is left");
+    let written = || fs::metadata(&place).unwrap().len() > 100;
+    let told = interrupted(&on(&data), &place, "INT", written);
+    assert!(told.contains("stopped by a signal; the backup is written, but was not checked"), "{told}");
+    done(&on(&data), &["restore", "--dry-run", &text(&place)]);
+}
+
 /// Adds so many events to a backup, behind those that are in it.
 pub fn add_events(file: &Path, more_of: usize) {
     rewrite(file, |lines| {
