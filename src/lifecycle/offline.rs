@@ -231,8 +231,6 @@ pub async fn restore(
     let keys = keys.map(|mut keys| if keys.faults.is_empty() { Ok(keys) } else { Err(keys.faults.remove(0)) });
     let keys = keys.transpose()?;
 
-    make_folder(&settings.data_dir)
-        .map_err(|source| OfflineError::Spool { path: settings.data_dir.clone(), source })?;
     let store = sql::open(&settings.database).await?;
     let filling = store.fill().await?.ok_or(BackupError::NotEmpty)?;
     backup::restore(filling, from_start(&mut file)?, &contents, (&SystemClock, &SystemRandom), progress).await?;
@@ -291,7 +289,7 @@ fn from_start(file: &mut File) -> Result<BufReader<&mut File>, OfflineError> {
 /// Keeps what comes on standard input, in a file without a name: it is read twice, and checked before it is used.
 fn spool(folder: &Path) -> Result<File, OfflineError> {
     let kept = || {
-        make_folder(folder)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let path = folder.join(format!(".restore.{}.tmp", std::process::id()));
         let _ = fs::remove_file(&path);
         let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
@@ -300,8 +298,4 @@ fn spool(folder: &Path) -> Result<File, OfflineError> {
         Ok(file)
     };
     kept().map_err(|source| OfflineError::Spool { path: folder.to_owned(), source })
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

@@ -122,6 +122,15 @@ async fn a_restore_into_postgresql_that_was_killed_leaves_it_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restore_into_postgresql_needs_no_data_folder() {
+    let mut world = World::new().await;
+    world.server.stop();
+    let (file, there) = (world.backup("backup"), world.path("there"));
+    done(&on_both(&there, &Cluster::shared().database()), &["restore", "--no-verify", &text(&file)]);
+    assert!(!there.exists(), "nothing would be in it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_table_and_column_of_postgresql_is_in_a_backup_or_left_out_for_a_reason() {
     let database = Cluster::shared().database();
     let settings = sql::PostgresSettings::parse(&zeroize::Zeroizing::new(database.url.clone())).unwrap();

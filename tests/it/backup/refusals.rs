@@ -201,3 +201,16 @@ async fn a_database_of_another_version_says_what_to_do() {
     assert!(backup().contains("run `regcred migrate` on it first"), "{}", backup());
     assert!(!world.path("backup").exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_cannot_be_used_is_the_one_that_is_named() {
+    let mut world = World::new().await;
+    world.server.stop();
+    let file = world.backup("backup");
+    // Not even root makes a folder in a file.
+    let place = on(&file.join("data"));
+    let told = refused(&place, &["restore", "--no-verify", &text(&file)], 1);
+    assert!(told.contains("cannot use ") && told.contains("regcred.db") && !told.contains("keep"), "{told}");
+    let kept = place.run(&["restore", "--no-verify", "-"], &fs::read(&file).unwrap());
+    assert!(kept.status == 1 && kept.stderr.contains("cannot keep the backup in "), "{kept:?}");
+}
