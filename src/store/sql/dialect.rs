@@ -83,6 +83,9 @@ pub(super) trait Dialect:
     /// What the database says of itself.
     const STATUS: &'static str;
 
+    /// One row if the database has the table in which the migrations keep their state.
+    const FIND_MIGRATIONS: &'static str;
+
     /// Lists audit events in words that make this database use the right index.
     const EVENT_LISTS: &'static EventLists;
 

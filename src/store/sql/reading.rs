@@ -41,7 +41,7 @@ async fn open_sqlite(file: &Path) -> Result<Box<dyn Snapshot>, OpenError> {
     if !sqlite::are_ours(&tables) {
         return Err(OpenError::Foreign(file.to_owned()));
     }
-    if schema::is_behind(&mut connection, &sqlite::MIGRATIONS).await? {
+    if schema::is_behind::<Sqlite>(&mut connection, &sqlite::MIGRATIONS).await? {
         return Err(OpenError::Outdated);
     }
     snapshot::<Sqlite>(connection).await

@@ -43,6 +43,8 @@ impl Dialect for Sqlite {
     const CLAIM_TOKEN: &'static str = Self::HOLD_TOKEN;
     const STATUS: &'static str = "select 'SQLite' as engine, sqlite_version() as version, \
                                   (select max(version) from _sqlx_migrations) as schema_version, now from database_clock";
+    const FIND_MIGRATIONS: &'static str =
+        "select name from sqlite_schema where type = 'table' and name = '_sqlx_migrations'";
     const EVENT_LISTS: &'static EventLists = &EventLists::PLAIN;
 
     async fn run(connection: &mut SqliteConnection, text: &'static str) -> Result<(), sqlx::Error> {
@@ -106,7 +108,7 @@ pub(super) async fn open(file: &Path) -> Result<Parts<Sqlite>, OpenError> {
     let mut first = options.connect().await?;
     check_version(&mut first).await?;
     // The lock keeps others out.
-    if schema::is_behind(&mut first, &MIGRATIONS).await? {
+    if schema::is_behind::<Sqlite>(&mut first, &MIGRATIONS).await? {
         MIGRATIONS.run(&mut first).await?;
     }
     first.close().await?;

@@ -131,6 +131,22 @@ async fn a_restore_into_postgresql_needs_no_data_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_look_is_told_so_and_not_to_migrate() {
+    let database = Cluster::shared().database();
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    done(&on_both(data.path(), &database), &["migrate"]);
+    let role = format!("nobody_{}", std::process::id());
+    database.psql(&format!("create role {role} login"));
+    let url = database.url.replace("postgres@", &format!("{role}@"));
+    let nobody = on(data.path()).env("REGCRED_DATABASE_URL", &url);
+    for command in [&["backup", &text(&folder.path().join("backup"))][..], &["migrate"]] {
+        let told = refused(&nobody, command, 1);
+        assert!(told.contains("permission denied for table _sqlx_migrations"), "{told}");
+    }
+    database.psql(&format!("drop role {role}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_table_and_column_of_postgresql_is_in_a_backup_or_left_out_for_a_reason() {
     let database = Cluster::shared().database();
     let settings = sql::PostgresSettings::parse(&zeroize::Zeroizing::new(database.url.clone())).unwrap();

@@ -3,7 +3,7 @@
 use super::{PostgresSettings, vetting};
 use crate::store::sql::{OpenError, schema};
 use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _,
+    ConnectOptions as _, Connection as _, Executor as _, PgConnection, Postgres, Row as _,
     migrate::{MigrateError, Migrator},
 };
 use std::{sync::LazyLock, time::Duration};
@@ -63,11 +63,11 @@ pub(in crate::store::sql) async fn is_behind(
     settings: &PostgresSettings,
 ) -> Result<bool, OpenError> {
     if !settings.is_pooled() {
-        return schema::is_behind(connection, &MIGRATIONS).await;
+        return schema::is_behind::<Postgres>(connection, &MIGRATIONS).await;
     }
     connection.execute(sqlx::raw_sql("begin read only")).await?;
     connection.execute(sqlx::raw_sql(FORGET_STATEMENTS)).await?;
-    let behind = schema::is_behind(connection, &MIGRATIONS).await;
+    let behind = schema::is_behind::<Postgres>(connection, &MIGRATIONS).await;
     connection.execute(sqlx::raw_sql("rollback")).await?;
     behind
 }

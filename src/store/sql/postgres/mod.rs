@@ -54,6 +54,8 @@ impl Dialect for Postgres {
                                        select t.id from turn, tokens t where t.id = $1";
     const STATUS: &'static str = "select 'PostgreSQL' as engine, current_setting('server_version') as version, \
                                   (select max(version) from _sqlx_migrations) as schema_version, now from database_clock";
+    const FIND_MIGRATIONS: &'static str =
+        "select '_sqlx_migrations' as name where to_regclass('_sqlx_migrations') is not null";
     const EVENT_LISTS: &'static EventLists = &EventLists::BY_ROW;
 
     async fn run(connection: &mut PgConnection, text: &'static str) -> Result<(), sqlx::Error> {
