@@ -6,6 +6,7 @@ pub mod client;
 pub mod config;
 pub mod crypto;
 pub mod domain;
+pub mod draft;
 pub mod http;
 pub mod lifecycle;
 pub mod service;

@@ -7,7 +7,8 @@ use super::{
     progress::Bar,
 };
 use crate::{
-    config::{draft::Existing, server::ServerOptions},
+    config::server::ServerOptions,
+    draft::Existing,
     lifecycle::offline::{self, Done, OfflineError, Place, Verification},
     service::{
         StartError,

@@ -5,7 +5,6 @@
 //! attributes on the structs here); nothing below it knows where a value came from.
 
 pub mod client;
-pub mod draft;
 pub mod private_file;
 pub mod server;
 

@@ -1,16 +1,16 @@
 //! Files that only their owner may read, written whole or not at all.
 
-use super::{
-    ConfigError,
-    draft::{Draft, Existing},
-};
+use super::ConfigError;
+use crate::draft::{Draft, Existing};
 use std::{fs::DirBuilder, io::Write as _, os::unix::fs::DirBuilderExt as _, path::Path};
 
 /// Writes the file (mode 0600) beside its place and moves it there, so that no reader ever sees half of it.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), ConfigError> {
-    let mut draft = Draft::create(path, Existing::Replace)?;
-    draft.write_all(bytes).map_err(|source| ConfigError::Write { path: path.to_owned(), source })?;
-    draft.finish()
+    let written = Draft::create(path, Existing::Replace).and_then(|mut draft| {
+        draft.write_all(bytes)?;
+        draft.finish()
+    });
+    written.map_err(|source| ConfigError::Write { path: path.to_owned(), source })
 }
 
 /// Makes a directory (mode 0700) and those above it, where they are missing.

@@ -4,11 +4,8 @@
 
 use super::{Signals, SystemClock, SystemRandom, key_sources};
 use crate::{
-    config::{
-        ConfigError,
-        draft::{Draft, Existing},
-        server::{KeyringSource, ServerSettings},
-    },
+    config::server::{KeyringSource, ServerSettings},
+    draft::{Draft, Existing},
     service::{
         KeySources, StartError,
         backup::{self, BackupError, Contents, Findings, Keys, Progress, Written},
@@ -70,9 +67,22 @@ pub struct Done {
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum OfflineError {
-    /// The file cannot be had.
-    #[error(transparent)]
-    File(#[from] ConfigError),
+    /// The file cannot be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write {}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// There is a file already.
     #[error("{} is there already, and is left as it is", .0.display())]
     Exists(PathBuf),
@@ -153,13 +163,17 @@ async fn write_file(
     existing: Existing,
     progress: &mut dyn Progress,
 ) -> Result<Written, OfflineError> {
+    let unwritten = |source: io::Error| match source.kind() {
+        io::ErrorKind::AlreadyExists => OfflineError::Exists(path.to_owned()),
+        _ => OfflineError::Write { path: path.to_owned(), source },
+    };
     let mut snapshot = sql::open_snapshot(&settings.database).await?;
-    let mut draft = BufWriter::with_capacity(BUFFER, Draft::create(path, existing).map_err(exists)?);
+    let mut draft = BufWriter::with_capacity(BUFFER, Draft::create(path, existing).map_err(unwritten)?);
     let written = backup::write(&mut *snapshot, &mut draft, &SystemClock, progress).await?;
     snapshot.close().await;
     let draft = draft.into_inner().map_err(|error| BackupError::Write(error.into_error()))?;
     // Nothing is waited for any more: from here on there is a backup, and the caller gets to know.
-    draft.finish().map_err(exists)?;
+    draft.finish().map_err(unwritten)?;
     Ok(written)
 }
 
@@ -212,7 +226,7 @@ pub async fn restore(
 ) -> Result<Done, OfflineError> {
     let sources = sources(&settings, verification)?;
     let mut file = match place {
-        Place::File(path) => File::open(path).map_err(|source| ConfigError::Read { path: path.clone(), source })?,
+        Place::File(path) => File::open(path).map_err(|source| OfflineError::Read { path: path.clone(), source })?,
         Place::Stream => spool(&settings.data_dir)?,
     };
     let length = file.metadata().map_or(0, |metadata| metadata.len());
@@ -270,15 +284,6 @@ fn sources(settings: &ServerSettings, verification: Verification) -> Result<Opti
         return Err(OfflineError::NoKeyring(path.clone()));
     }
     Ok(Some(key_sources(settings.keyring.clone(), settings.passphrase.clone())))
-}
-
-fn exists(error: ConfigError) -> OfflineError {
-    match error {
-        ConfigError::Write { path, source } if source.kind() == io::ErrorKind::AlreadyExists => {
-            OfflineError::Exists(path)
-        }
-        error => error.into(),
-    }
 }
 
 fn from_start(file: &mut File) -> Result<BufReader<&mut File>, OfflineError> {

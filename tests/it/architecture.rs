@@ -18,15 +18,16 @@ use std::{
 /// Every top-level module and the others that it may name. Imports run one way: nothing here goes round in a circle.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("draft", &[]),
     ("crypto", &["domain"]),
     ("store", &["crypto", "domain"]),
     ("service", &["crypto", "domain", "store"]),
     ("http", &["domain", "service", "store"]),
     ("client", &["domain", "http"]),
-    ("config", &["client", "domain", "store"]),
+    ("config", &["client", "domain", "draft", "store"]),
     ("telemetry", &["config"]),
-    ("lifecycle", &["config", "domain", "http", "service", "store", "telemetry"]),
-    ("cli", &["client", "config", "domain", "http", "lifecycle", "service"]),
+    ("lifecycle", &["config", "domain", "draft", "http", "service", "store", "telemetry"]),
+    ("cli", &["client", "config", "domain", "draft", "http", "lifecycle", "service"]),
     ("main", &["cli"]),
 ];
 

@@ -1,6 +1,5 @@
 //! A file that is written bit by bit, and is there whole or not at all.
 
-use super::ConfigError;
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
@@ -30,11 +29,10 @@ pub struct Draft {
 
 impl Draft {
     /// Begins a file that is to stand at that path.
-    pub fn create(path: &Path, existing: Existing) -> Result<Self, ConfigError> {
-        Self::open(path, existing).map_err(|source| ConfigError::Write { path: path.to_owned(), source })
-    }
-
-    fn open(path: &Path, existing: Existing) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] if there is a file that is to stay; none can be there, or the system said no.
+    pub fn create(path: &Path, existing: Existing) -> io::Result<Self> {
         check_place(path, existing)?;
         let name = path.file_name().ok_or_else(|| io::Error::other("it has no file name"))?;
         let mut draft = OsString::from(".");
@@ -48,14 +46,19 @@ impl Draft {
     }
 
     /// Puts the file in its place, for good.
-    pub fn finish(mut self) -> Result<(), ConfigError> {
-        let moved = self.file.sync_all().and_then(|()| {
-            check_place(&self.path, self.existing)?;
-            fs::rename(&self.beside, &self.path)?;
-            self.finished = true;
-            File::open(directory(&self.path))?.sync_all()
-        });
-        moved.map_err(|source| ConfigError::Write { path: self.path.clone(), source })
+    ///
+    /// # Errors
+    /// As those of [`Draft::create`].
+    pub fn finish(mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        self.put()?;
+        self.finished = true;
+        File::open(directory(&self.path))?.sync_all()
+    }
+
+    fn put(&self) -> io::Result<()> {
+        check_place(&self.path, self.existing)?;
+        fs::rename(&self.beside, &self.path)
     }
 }
 
