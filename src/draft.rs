@@ -1,5 +1,9 @@
 //! A file that is written bit by bit, and is there whole or not at all.
 
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
@@ -57,6 +61,14 @@ impl Draft {
     }
 
     fn put(&self) -> io::Result<()> {
+        if self.existing == Existing::Keep {
+            // Also of what came there since one looked.
+            match renameat_with(CWD, &self.beside, CWD, &self.path, RenameFlags::NOREPLACE) {
+                // A file system that does not know how, such as one over a network. One can only look again.
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+                done => return Ok(done?),
+            }
+        }
         check_place(&self.path, self.existing)?;
         fs::rename(&self.beside, &self.path)
     }
