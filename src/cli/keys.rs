@@ -11,7 +11,7 @@ use super::{
 use crate::{config::client::ClientOptions, domain::id::MasterKeyId, http::wire::MasterKey, lifecycle};
 use clap::{Args, Subcommand, ValueHint};
 use comfy_table::{Cell, Color};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Works on the master keys.
 #[derive(Args)]
@@ -84,57 +84,64 @@ enum KeysCommand {
 }
 
 pub(super) async fn run(args: Keys) -> Result<(), Failure> {
-    if let KeysCommand::Generate { add_to } = &args.command {
-        let text = lifecycle::generate_keyring(add_to.as_deref());
-        let text = text.map_err(|error| Failure::new(Exit::Failure, with_cause(&error)))?;
-        output::note("Back the keyring up, apart from the database: without it nothing that is stored can be opened.");
-        return output::data(text.as_bytes());
-    }
-    let session = Session::open(args.connection)?;
-    let client = &session.client;
-    let explain = session.explain_internal(None);
+    let session = || Session::open(args.connection);
     match args.command {
-        KeysCommand::Generate { .. } => Ok(()),
-        KeysCommand::List { output } => {
-            let found = client.key_list().await.map_err(&explain)?;
-            output::warn_unreadable(found.unreadable);
-            output::list(&found.items, output, "master keys")
-        }
-        KeysCommand::Add { output } => {
-            let made = client.key_add().await.map_err(&explain)?;
-            output::note("Made a standby key. Back the keyring up before you activate it.");
-            output::one(&made, output)
-        }
-        KeysCommand::Activate { id } => {
-            client.key_activate(id).await.map_err(&explain)?;
-            output::note(&format!("Activated {id}. Now wrap anew with `regcred keys rewrap`."));
-            Ok(())
-        }
-        KeysCommand::Rewrap => {
-            let done = client.key_rewrap().await.map_err(&explain)?;
-            output::note(&format!("Wrapped {} data keys anew.", done.rewrapped));
-            if done.unreadable > 0 {
-                output::note(&format!(
-                    "{} do not open and were passed over; the service's log names them.",
-                    done.unreadable
-                ));
-            }
-            Ok(())
-        }
-        KeysCommand::Retire { id, confirm } => {
-            let ask = async || {
-                let found = client.key_list().await.map_err(&explain)?;
-                let key = found.items.iter().find(|key| key.id == id.as_uuid());
-                let state = key
-                    .map_or_else(String::new, |key| format!(" ({}, {} data keys under it)", key.state, key.data_keys));
-                Ok(format!("Give up master key {id}{state} for good?"))
-            };
-            confirm.ask_with(ask).await?;
-            client.key_retire(id).await.map_err(&explain)?;
-            output::note(&format!("Retired {id}."));
-            Ok(())
-        }
+        KeysCommand::Generate { add_to } => generate(add_to.as_deref()),
+        KeysCommand::List { output } => list(output, &session()?).await,
+        KeysCommand::Add { output } => add(output, &session()?).await,
+        KeysCommand::Activate { id } => activate(id, &session()?).await,
+        KeysCommand::Rewrap => rewrap(&session()?).await,
+        KeysCommand::Retire { id, confirm } => retire(id, &confirm, &session()?).await,
     }
+}
+
+fn generate(add_to: Option<&Path>) -> Result<(), Failure> {
+    let text = lifecycle::generate_keyring(add_to);
+    let text = text.map_err(|error| Failure::new(Exit::Failure, with_cause(&error)))?;
+    output::note("Back the keyring up, apart from the database: without it nothing that is stored can be opened.");
+    output::data(text.as_bytes())
+}
+
+async fn list(format: Format, session: &Session) -> Result<(), Failure> {
+    let found = session.client.key_list().await.map_err(session.explain_internal(None))?;
+    output::warn_unreadable(found.unreadable);
+    output::list(&found.items, format, "master keys")
+}
+
+async fn add(format: Format, session: &Session) -> Result<(), Failure> {
+    let made = session.client.key_add().await.map_err(session.explain_internal(None))?;
+    output::note("Made a standby key. Back the keyring up before you activate it.");
+    output::one(&made, format)
+}
+
+async fn activate(id: MasterKeyId, session: &Session) -> Result<(), Failure> {
+    session.client.key_activate(id).await.map_err(session.explain_internal(None))?;
+    output::note(&format!("Activated {id}. Now wrap anew with `regcred keys rewrap`."));
+    Ok(())
+}
+
+async fn rewrap(session: &Session) -> Result<(), Failure> {
+    let done = session.client.key_rewrap().await.map_err(session.explain_internal(None))?;
+    output::note(&format!("Wrapped {} data keys anew.", done.rewrapped));
+    if done.unreadable > 0 {
+        output::note(&format!("{} do not open and were passed over; the service's log names them.", done.unreadable));
+    }
+    Ok(())
+}
+
+async fn retire(id: MasterKeyId, confirm: &ConfirmArgs, session: &Session) -> Result<(), Failure> {
+    let explain = session.explain_internal(None);
+    let ask = async || {
+        let found = session.client.key_list().await.map_err(&explain)?;
+        let key = found.items.iter().find(|key| key.id == id.as_uuid());
+        let state =
+            key.map_or_else(String::new, |key| format!(" ({}, {} data keys under it)", key.state, key.data_keys));
+        Ok(format!("Give up master key {id}{state} for good?"))
+    };
+    confirm.ask_with(ask).await?;
+    session.client.key_retire(id).await.map_err(&explain)?;
+    output::note(&format!("Retired {id}."));
+    Ok(())
 }
 
 impl Listed for MasterKey {
