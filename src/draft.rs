@@ -41,7 +41,9 @@ impl Draft {
         let name = path.file_name().ok_or_else(|| io::Error::other("it has no file name"))?;
         let mut draft = OsString::from(".");
         draft.push(name);
-        draft.push(format!(".{}.tmp", std::process::id()));
+        // In containers that share a folder every process has the same number.
+        let host = rustix::system::uname().nodename().to_string_lossy().replace('/', "-");
+        draft.push(format!(".{host}-{}.tmp", std::process::id()));
         let draft = directory(path).join(draft);
         // What lies there was left by a process of our number that died.
         let _ = fs::remove_file(&draft);

@@ -171,6 +171,10 @@ impl Verifier {
             version: row.version("version").ok_or_else(malformed)?,
         };
         let wrapped = Sealed::from_bytes(row.bytes("wrapped").unwrap_or_default().to_vec()).map_err(KeyError::Open)?;
+        // Whether a master key may be given up is counted by the column.
+        if row.uuid("master_key_id") != Some(wrapped.key_id()) {
+            return Err(KeyError::Open(OpenError::WrongKey));
+        }
         self.keyring.unwrap(&wrapped, &binding).await
     }
 
