@@ -1,6 +1,6 @@
 //! Backups: what goes into one comes out again, on this database or another, and nothing else is taken for one.
 
-mod faults;
+mod faulty;
 mod load;
 mod postgres;
 mod refusals;
