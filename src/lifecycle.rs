@@ -155,11 +155,8 @@ pub async fn serve(
     telemetry::start_logs(&settings.log_filter, settings.log_format)?;
     let metrics = telemetry::start_metrics()?;
     let mut signals = Signals::listen().map_err(ServeError::Server)?;
-    // Only one that nobody named may be made: a wrong name would otherwise go unnoticed until the file was needed.
-    if let KeyringSource::File { path, configured: true } = &settings.keyring
-        && !path.exists()
-    {
-        return Err(ServeError::NoKeyring(path.clone()));
+    if let Some(path) = settings.keyring.missing() {
+        return Err(ServeError::NoKeyring(path.to_owned()));
     }
     // Before anything is made: a start that finds its port taken leaves nothing behind.
     let (public_socket, public) = listen(settings.public_listen)?;

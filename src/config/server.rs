@@ -134,6 +134,18 @@ pub enum KeyringSource {
     Text(Zeroizing<String>),
 }
 
+impl KeyringSource {
+    /// The file that somebody named and that is not there. Only one that nobody named may be made: a wrong name would
+    /// otherwise go unnoticed until the file was needed.
+    #[must_use]
+    pub fn missing(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, configured: true } if !path.exists() => Some(path),
+            Self::File { .. } | Self::Text(_) => None,
+        }
+    }
+}
+
 impl fmt::Debug for KeyringSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,7 +4,7 @@
 
 use super::{Signals, SystemClock, SystemRandom, key_sources};
 use crate::{
-    config::server::{KeyringSource, ServerSettings},
+    config::server::ServerSettings,
     draft::{Draft, Existing},
     service::{
         KeySources, StartError,
@@ -278,10 +278,8 @@ fn sources(settings: &ServerSettings, verification: Verification) -> Result<Opti
     if verification == Verification::None {
         return Ok(None);
     }
-    if let KeyringSource::File { path, configured: true } = &settings.keyring
-        && !path.exists()
-    {
-        return Err(OfflineError::NoKeyring(path.clone()));
+    if let Some(path) = settings.keyring.missing() {
+        return Err(OfflineError::NoKeyring(path.to_owned()));
     }
     Ok(Some(key_sources(settings.keyring.clone(), settings.passphrase.clone())))
 }

@@ -5,14 +5,10 @@
 //! then looks, under the lock of all changes to keys, which one is active: either the activation sees its row, or it sees
 //! the activation.
 
-use super::{Error, Service, keys::in_file};
+use super::{Error, Service, keys::in_file, start};
 use crate::{
     crypto::{keyring::MasterKey, keyring_file},
-    domain::{
-        audit::AuditEvent,
-        id::{MasterKeyId, ReplicaId},
-        permission::Action,
-    },
+    domain::id::{MasterKeyId, ReplicaId},
     store::{MasterKeyRecord, MasterKeyState, Replica, ReplicaRecord},
 };
 use std::{
@@ -197,18 +193,8 @@ impl Service {
         let mut tx = self.store.begin().await?;
         tx.keys_lock().await?;
         let known = tx.master_key_list().await?;
-        let new: Vec<_> = self.keyring.ids().into_iter().filter(|id| known.iter().all(|key| key.id != *id)).collect();
-        for id in &new {
-            let Some(check_value) = self.keyring.check_value(*id, self.deployment) else { continue };
-            let created_at = self.clock.now();
-            let state = MasterKeyState::Standby;
-            tx.master_key_insert(&MasterKeyRecord { id: *id, state, salt: None, check_value, created_at }).await?;
-        }
-        if !new.is_empty() {
-            let objects = new.iter().map(MasterKeyId::as_uuid).collect();
-            tx.commit(AuditEvent::by_regcred(&*self.clock, &*self.random, Action::KeyAdd, objects)).await?;
-        }
-        Ok(())
+        let sources = (&*self.clock, &*self.random);
+        Ok(start::register_new(tx, &known, &self.keyring, self.deployment, None, sources).await?)
     }
 
     /// The active master key as this process last saw it, for whoever watches over rotations.

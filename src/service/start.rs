@@ -21,7 +21,7 @@ use crate::{
         timestamp::Timestamp,
         token::{Lifetime, Token, TokenText},
     },
-    store::{Corrupt, Deployment, MasterKeyRecord, MasterKeyState, Store, StoreError},
+    store::{Corrupt, Deployment, MasterKeyRecord, MasterKeyState, Store, StoreError, Tx},
 };
 use std::{path::PathBuf, sync::Arc};
 use zeroize::Zeroizing;
@@ -241,6 +241,16 @@ pub(super) async fn load(
     Ok(Loaded { derived, given })
 }
 
+/// What is wrong with a master key as a keyring holds it, held against what is known of it.
+pub(super) fn misfit(keyring: &Keyring, deployment: DeploymentId, key: &MasterKeyRecord) -> Option<StartError> {
+    match keyring.check_value(key.id, deployment) {
+        Some(check) if check == key.check_value => None,
+        Some(_) if key.salt.is_some() => Some(StartError::WrongPassphrase),
+        Some(_) => Some(StartError::WrongKey(key.id)),
+        None => Some(StartError::MissingKey(key.id)),
+    }
+}
+
 impl Start {
     /// Names the deployment and opens its key.
     async fn attempt(
@@ -297,7 +307,8 @@ impl Start {
         tx.deployment_insert(&deployment).await?;
         for id in &ids {
             let state = if *id == active { MasterKeyState::Active } else { MasterKeyState::Standby };
-            tx.master_key_insert(&self.record(*id, state, deployment.id, derived, deployment.created_at)).await?;
+            let record = record(&self.keyring, *id, state, deployment.id, derived, deployment.created_at);
+            tx.master_key_insert(&record.expect("the identifier is one of the keyring's own")).await?;
         }
         let key = Service::data_key_create(&mut *tx, &self.keyring, (clock, random), deployment.id, None).await?;
         let objects = ids.iter().map(MasterKeyId::as_uuid).collect();
@@ -311,44 +322,55 @@ impl Start {
         tx.keys_lock().await?;
         let known = tx.master_key_list().await?;
         for key in known.iter().filter(|key| key.state != MasterKeyState::Retired) {
-            match self.keyring.check_value(key.id, deployment) {
-                Some(check) if check == key.check_value => {}
-                Some(_) if key.salt.is_some() => return Err(StartError::WrongPassphrase),
-                Some(_) => return Err(StartError::WrongKey(key.id)),
-                None if key.state == MasterKeyState::Active || tx.data_key_count(key.id).await? > 0 => {
-                    return Err(StartError::MissingKey(key.id));
-                }
+            match misfit(&self.keyring, deployment, key) {
                 None => {}
+                // What nothing is wrapped under is not missed.
+                Some(StartError::MissingKey(_))
+                    if key.state != MasterKeyState::Active && tx.data_key_count(key.id).await? == 0 => {}
+                Some(fault) => return Err(fault),
             }
         }
-        let new: Vec<_> = self.keyring.ids().into_iter().filter(|id| known.iter().all(|key| key.id != *id)).collect();
         let record = tx.data_key_find(None).await?;
         let record = record.ok_or_else(|| StoreError::from(Corrupt::sealed("data_keys", "scope_id", &"deployment")))?;
-        if !new.is_empty() {
-            let now = self.clock.now();
-            for id in &new {
-                tx.master_key_insert(&self.record(*id, MasterKeyState::Standby, deployment, derived, now)).await?;
-            }
-            let objects = new.iter().map(MasterKeyId::as_uuid).collect();
-            tx.commit(AuditEvent::by_regcred(&*self.clock, &*self.random, Action::KeyAdd, objects)).await?;
-        }
+        register_new(tx, &known, &self.keyring, deployment, derived, (&*self.clock, &*self.random)).await?;
         Ok(super::unwrap(&self.keyring, deployment, &record).await?)
     }
+}
 
-    fn record(
-        &self,
-        id: MasterKeyId,
-        state: MasterKeyState,
-        deployment: DeploymentId,
-        derived: Derived,
-        created_at: Timestamp,
-    ) -> MasterKeyRecord {
-        MasterKeyRecord {
-            id,
-            state,
-            salt: derived.filter(|(derived, _)| *derived == id).map(|(_, salt)| salt),
-            check_value: self.keyring.check_value(id, deployment).expect("the identifier is one of the keyring's own"),
-            created_at,
-        }
+/// Writes down, on standby, the keys of a keyring that nobody has seen yet, and ends the change.
+pub(super) async fn register_new(
+    mut tx: Box<dyn Tx>,
+    known: &[MasterKeyRecord],
+    keyring: &Keyring,
+    deployment: DeploymentId,
+    derived: Derived,
+    (clock, random): (&dyn Clock, &dyn Random),
+) -> Result<(), StoreError> {
+    let new = keyring.ids().into_iter().filter(|id| known.iter().all(|key| key.id != *id));
+    let now = clock.now();
+    // A key may be taken out while this looks.
+    let new: Vec<_> =
+        new.filter_map(|id| record(keyring, id, MasterKeyState::Standby, deployment, derived, now)).collect();
+    for record in &new {
+        tx.master_key_insert(record).await?;
     }
+    if new.is_empty() {
+        return Ok(());
+    }
+    let objects = new.iter().map(|record| record.id.as_uuid()).collect();
+    tx.commit(AuditEvent::by_regcred(clock, random, Action::KeyAdd, objects)).await
+}
+
+/// What is to be known of a key of a keyring; none if it is not there.
+fn record(
+    keyring: &Keyring,
+    id: MasterKeyId,
+    state: MasterKeyState,
+    deployment: DeploymentId,
+    derived: Derived,
+    created_at: Timestamp,
+) -> Option<MasterKeyRecord> {
+    let salt = derived.filter(|(derived, _)| *derived == id).map(|(_, salt)| salt);
+    let check_value = keyring.check_value(id, deployment)?;
+    Some(MasterKeyRecord { id, state, salt, check_value, created_at })
 }

@@ -172,6 +172,14 @@ pub enum MasterKeyState {
 }
 
 impl MasterKeyState {
+    const ALL: [Self; 3] = [Self::Active, Self::Standby, Self::Retired];
+
+    /// The state of that name, if it is one.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// The state's name on the wire and in the database.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -116,7 +116,6 @@ impl Contents {
 
 /// What is known of a master key, unless the row means nothing.
 fn master_key(row: &Row) -> Option<MasterKeyRecord> {
-    let states = [MasterKeyState::Active, MasterKeyState::Standby, MasterKeyState::Retired];
     let salt = match row.value("salt") {
         Value::Null => None,
         _ => Some(row.bytes("salt")?.try_into().ok()?),
@@ -124,7 +123,7 @@ fn master_key(row: &Row) -> Option<MasterKeyRecord> {
     let Value::Time(created_at) = row.value("created_at") else { return None };
     Some(MasterKeyRecord {
         id: MasterKeyId::from_uuid(row.uuid("id")?),
-        state: states.into_iter().find(|state| Some(state.name()) == row.text("state"))?,
+        state: row.text("state").and_then(MasterKeyState::find)?,
         salt,
         check_value: row.bytes("check_value")?.try_into().ok()?,
         created_at: *created_at,

@@ -42,13 +42,10 @@ impl Keys {
         start::load(&keyring, sources, &contents.master_keys, (clock, random)).await?;
         let mut faults = Vec::new();
         for key in contents.needed() {
-            match keyring.check_value(key.id, contents.header.deployment) {
-                Some(check) if check == key.check_value => continue,
-                Some(_) if key.salt.is_some() => faults.push(StartError::WrongPassphrase),
-                Some(_) => faults.push(StartError::WrongKey(key.id)),
-                None => faults.push(StartError::MissingKey(key.id)),
+            if let Some(fault) = start::misfit(&keyring, contents.header.deployment, key) {
+                faults.push(fault);
+                keyring.remove(key.id);
             }
-            keyring.remove(key.id);
         }
         Ok(Self { keyring, faults })
     }

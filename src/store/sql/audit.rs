@@ -6,6 +6,7 @@ use super::{
     dialect::{Dialect, sql},
     line::{self, Fault, Line, in_time, store_error},
     rows::CountRow,
+    turn,
 };
 use crate::{
     domain::{
@@ -18,10 +19,7 @@ use crate::{
 use async_trait::async_trait;
 use sqlx::Connection;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::Semaphore, time::Instant};
 use uuid::Uuid;
 
 /// How exact a credential's `last_used_at` is: one write a minute, however often it is handed out.
@@ -113,8 +111,7 @@ impl<DB: Dialect> SqlAuditLog<DB> {
 impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
     async fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let deadline = Instant::now() + PATIENCE;
-        let turn = Arc::clone(&self.turn);
-        let _turn = turn_until(&turn, deadline).await?;
+        let _turn = turn(&self.turn, deadline).await?;
         let mut line = self.begin(deadline, DB::BEGIN).await?;
         insert::<DB>(&mut line, events).await?;
         self.commit(line).await
@@ -126,8 +123,7 @@ impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
             return Ok(());
         }
         let deadline = Instant::now() + MARKING;
-        let turn = Arc::clone(&self.turn);
-        let _turn = turn_until(&turn, deadline).await?;
+        let _turn = turn(&self.turn, deadline).await?;
         let mut line = self.begin(deadline, DB::BEGIN_BRIEFLY).await?;
         if let Err(error) = mark::<DB>(&mut line, &uses).await {
             // Somebody is changing one of them. The connection is good for the next batch.
@@ -158,11 +154,6 @@ async fn mark<DB: Dialect>(line: &mut impl Line<DB>, uses: &BTreeMap<Uuid, Times
         .await?;
     }
     Ok(())
-}
-
-async fn turn_until(turn: &Semaphore, deadline: Instant) -> Result<tokio::sync::SemaphorePermit<'_>, StoreError> {
-    let turn = timeout_at(deadline, turn.acquire()).await.map_err(|late| StoreError::Unavailable(late.into()))?;
-    turn.map_err(|closed| StoreError::Unavailable(closed.into()))
 }
 
 /// The log's connection in use. Dropped before its commit, it is closed.

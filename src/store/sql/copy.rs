@@ -7,7 +7,7 @@
 use super::{
     audit,
     columns::Ids,
-    dialect::{Binds, BoundQuery, Dialect, sql},
+    dialect::{BoundQuery, Dialect, sql},
     line::{self, Fault, Line, in_time, store_error},
     rows::CountRow,
 };
@@ -20,7 +20,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
-use sqlx::{ColumnIndex, Connection, Database, Decode, Executor, Row as _, Type};
+use sqlx::{ColumnIndex, Connection, Database, Decode, Row as _, Type};
 use std::{sync::LazyLock, time::Duration};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use uuid::Uuid;
@@ -41,57 +41,6 @@ where
 {
     fn give(row: &Self::Row, at: usize) -> Result<Option<T>, sqlx::Error> {
         row.try_get(at)
-    }
-}
-
-/// A database that takes and gives every kind of value.
-pub(super) trait Copies:
-    Gives<Uuid>
-    + Gives<String>
-    + Gives<Vec<u8>>
-    + Gives<i64>
-    + Gives<bool>
-    + Gives<Timestamp>
-    + Gives<Ids>
-    + Binds<Option<Uuid>>
-    + Binds<Option<String>>
-    + Binds<Option<Vec<u8>>>
-    + Binds<Option<i64>>
-    + Binds<Option<bool>>
-    + Binds<Option<Timestamp>>
-    + Binds<Option<Ids>>
-{
-    /// Runs a statement and gives its rows as they come.
-    fn fetch(
-        connection: &mut Self::Connection,
-        query: BoundQuery<Self>,
-    ) -> BoxStream<'_, Result<Self::Row, sqlx::Error>>;
-}
-
-impl<DB> Copies for DB
-where
-    DB: Gives<Uuid>
-        + Gives<String>
-        + Gives<Vec<u8>>
-        + Gives<i64>
-        + Gives<bool>
-        + Gives<Timestamp>
-        + Gives<Ids>
-        + Binds<Option<Uuid>>
-        + Binds<Option<String>>
-        + Binds<Option<Vec<u8>>>
-        + Binds<Option<i64>>
-        + Binds<Option<bool>>
-        + Binds<Option<Timestamp>>
-        + Binds<Option<Ids>>,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'q> DB::Arguments: sqlx::IntoArguments<DB>,
-{
-    fn fetch(
-        connection: &mut Self::Connection,
-        query: BoundQuery<Self>,
-    ) -> BoxStream<'_, Result<Self::Row, sqlx::Error>> {
-        connection.fetch(query)
     }
 }
 

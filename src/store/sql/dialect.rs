@@ -5,7 +5,7 @@
 
 use super::{
     columns::Ids,
-    copy::Copies,
+    copy::Gives,
     events::EventLists,
     line::{Line, in_time},
     rows::{
@@ -17,6 +17,7 @@ use crate::{
     domain::timestamp::Timestamp,
     store::{Corrupt, Rows, StoreError},
 };
+use futures_util::stream::BoxStream;
 use sqlx::{
     ColumnIndex, Connection, Database, Decode, Encode, FromRow, Row as _, Type, database::HasStatementCache,
     error::DatabaseError, query::Query,
@@ -31,7 +32,6 @@ pub(super) type BoundQuery<DB> = Query<'static, DB, <DB as Database>::Arguments>
 pub(super) trait Dialect:
     Database
     + HasStatementCache
-    + Copies
     + Binds<Uuid>
     + Binds<Option<Uuid>>
     + Binds<String>
@@ -39,10 +39,20 @@ pub(super) trait Dialect:
     + Binds<Vec<u8>>
     + Binds<Option<Vec<u8>>>
     + Binds<i64>
+    + Binds<Option<i64>>
     + Binds<bool>
+    + Binds<Option<bool>>
     + Binds<Timestamp>
     + Binds<Option<Timestamp>>
     + Binds<Ids>
+    + Binds<Option<Ids>>
+    + Gives<Uuid>
+    + Gives<String>
+    + Gives<Vec<u8>>
+    + Gives<i64>
+    + Gives<bool>
+    + Gives<Timestamp>
+    + Gives<Ids>
     + Reads<AuditEventRow>
     + Reads<ClockRow>
     + Reads<CountRow>
@@ -106,6 +116,12 @@ pub(super) trait Dialect:
         connection: &mut Self::Connection,
         query: BoundQuery<Self>,
     ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
+
+    /// Runs a statement and gives its rows as they come.
+    fn fetch(
+        connection: &mut Self::Connection,
+        query: BoundQuery<Self>,
+    ) -> BoxStream<'_, Result<Self::Row, sqlx::Error>>;
 
     /// What a refusal means.
     fn meaning(refusal: &dyn DatabaseError) -> Refusal;

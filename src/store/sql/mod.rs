@@ -182,16 +182,16 @@ impl<DB: Dialect> SqlStore<DB> {
     /// A transaction that may write.
     async fn write(&self) -> Result<Session<DB>, StoreError> {
         let deadline = Instant::now() + PATIENCE;
-        let turn = self.turn(deadline).await?;
+        let turn = turn(&self.turns, deadline).await?;
         Session::write(acquire(&self.writers, deadline).await?, turn, deadline, self.pooled).await
     }
+}
 
-    /// A turn to write.
-    async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, StoreError> {
-        let turn = timeout_at(deadline, Arc::clone(&self.turns).acquire_owned()).await;
-        let turn = turn.map_err(|late| StoreError::Unavailable(late.into()))?;
-        turn.map_err(|closed| StoreError::Unavailable(closed.into()))
-    }
+/// A turn to write.
+async fn turn(turns: &Arc<Semaphore>, deadline: Instant) -> Result<OwnedSemaphorePermit, StoreError> {
+    let turn = timeout_at(deadline, Arc::clone(turns).acquire_owned()).await;
+    let turn = turn.map_err(|late| StoreError::Unavailable(late.into()))?;
+    turn.map_err(|closed| StoreError::Unavailable(closed.into()))
 }
 
 async fn acquire<DB: Dialect>(pool: &Pool<DB>, deadline: Instant) -> Result<PoolConnection<DB>, StoreError> {
@@ -251,7 +251,8 @@ impl<DB: Dialect> Store for SqlStore<DB> {
     }
 
     async fn fill(&self) -> Result<Option<Box<dyn Filling>>, StoreError> {
-        let filling = SqlFilling::<DB>::begin(&self.options, self.turn(Instant::now() + PATIENCE).await?).await?;
+        let filling =
+            SqlFilling::<DB>::begin(&self.options, turn(&self.turns, Instant::now() + PATIENCE).await?).await?;
         Ok(filling.map(|filling| -> Box<dyn Filling> { Box::new(filling) }))
     }
 

@@ -7,7 +7,6 @@ use super::{
 use crate::store::tables::Snapshot;
 use sqlx::{ConnectOptions as _, Executor as _, Postgres, Row as _, Sqlite, sqlite::SqliteConnectOptions};
 use std::path::Path;
-use tokio::time::timeout;
 
 /// All that stands in a database at this moment. The database is neither made nor brought up to date; servers that run on
 /// it go on as if nobody looked.
@@ -49,8 +48,7 @@ async fn open_sqlite(file: &Path) -> Result<Box<dyn Snapshot>, OpenError> {
 
 /// The server is not vetted: what a standby shows is as good, and nothing is written that could be lost.
 async fn open_postgres(settings: &PostgresSettings) -> Result<Box<dyn Snapshot>, OpenError> {
-    let options = settings.options();
-    let mut connection = timeout(migrate::CONNECT, options.connect()).await.map_err(|_| OpenError::Silent)??;
+    let mut connection = migrate::connect(settings).await?;
     // In one message, because a pooler may stand between.
     let ours = sqlx::raw_sql("select (to_regclass('_sqlx_migrations') is not null)::text");
     if connection.fetch_one(ours).await?.try_get::<String, _>(0)? != "true" {

@@ -6,6 +6,7 @@ use super::{
     events::EventLists,
     schema,
 };
+use futures_util::stream::BoxStream;
 use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, Sqlite, SqliteConnection,
     error::{DatabaseError, ErrorKind},
@@ -60,6 +61,13 @@ impl Dialect for Sqlite {
         query: BoundQuery<Self>,
     ) -> Result<Vec<SqliteRow>, sqlx::Error> {
         connection.fetch_all(query).await
+    }
+
+    fn fetch(
+        connection: &mut SqliteConnection,
+        query: BoundQuery<Self>,
+    ) -> BoxStream<'_, Result<SqliteRow, sqlx::Error>> {
+        connection.fetch(query)
     }
 
     fn meaning(refusal: &dyn DatabaseError) -> Refusal {

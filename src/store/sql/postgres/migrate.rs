@@ -19,7 +19,7 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
 const OTHERS_MIGRATE: Duration = Duration::from_mins(2);
 const STEP: Duration = Duration::from_millis(100);
 /// How long a server may take to let a process in.
-pub(in crate::store::sql) const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Takes the lock of all regcreds in this database, or not, at once. A process that waited in `pg_advisory_lock` would hold a
 /// snapshot, for which an index that another one builds concurrently would wait in turn. The lock goes with the transaction, so
@@ -35,13 +35,21 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// connection that this transaction meets.
 const FORGET_STATEMENTS: &str = "deallocate all";
 
+/// A connection that is not vetted.
+///
+/// # Errors
+/// The server is not to be had.
+pub(in crate::store::sql) async fn connect(settings: &PostgresSettings) -> Result<PgConnection, OpenError> {
+    let connected = timeout(CONNECT, settings.options().connect()).await;
+    Ok(connected.map_err(|_| OpenError::Silent)??)
+}
+
 /// Brings the tables up to date, if they are not.
 ///
 /// # Errors
 /// The server is not to be trusted or not to be had, or the tables are newer than this program.
 pub(super) async fn migrate(settings: &PostgresSettings) -> Result<(), OpenError> {
-    let options = settings.options();
-    let mut connection = timeout(CONNECT, options.connect()).await.map_err(|_| OpenError::Silent)??;
+    let mut connection = connect(settings).await?;
     vetting::vet(&mut connection).await?;
     let begun = Instant::now();
     while is_behind(&mut connection, settings).await? && !try_migrate(&mut connection, settings).await? {

@@ -11,6 +11,7 @@ use super::{
     dialect::{BoundQuery, Dialect, Refusal},
     events::EventLists,
 };
+use futures_util::stream::BoxStream;
 use sqlx::{
     ConnectOptions as _, Executor as _, PgConnection, Postgres,
     error::DatabaseError,
@@ -68,6 +69,10 @@ impl Dialect for Postgres {
 
     async fn fetch_all(connection: &mut PgConnection, query: BoundQuery<Self>) -> Result<Vec<PgRow>, sqlx::Error> {
         connection.fetch_all(query).await
+    }
+
+    fn fetch(connection: &mut PgConnection, query: BoundQuery<Self>) -> BoxStream<'_, Result<PgRow, sqlx::Error>> {
+        connection.fetch(query)
     }
 
     fn meaning(refusal: &dyn DatabaseError) -> Refusal {

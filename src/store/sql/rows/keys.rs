@@ -44,10 +44,9 @@ impl Record for MasterKeyRow {
     const TABLE: &'static str = "master_keys";
 
     fn into_domain(self) -> Result<MasterKeyRecord, &'static str> {
-        let states = [MasterKeyState::Active, MasterKeyState::Standby, MasterKeyState::Retired];
         Ok(MasterKeyRecord {
             id: MasterKeyId::from_uuid(self.id),
-            state: states.into_iter().find(|state| state.name() == self.state).ok_or("state")?,
+            state: MasterKeyState::find(&self.state).ok_or("state")?,
             salt: self.salt.map(|salt| bytes(&salt, "salt")).transpose()?,
             check_value: bytes(&self.check_value, "check_value")?,
             created_at: self.created_at,
