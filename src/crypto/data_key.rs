@@ -11,7 +11,10 @@ use super::{
 };
 use crate::domain::{id::DataKeyId, secret::Password, source::Random, token::TokenText};
 use hmac::Mac;
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -112,6 +115,12 @@ impl TokenMac {
 impl PartialEq for TokenMac {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Hash for TokenMac {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 

@@ -25,6 +25,7 @@ pub mod keyring;
 pub mod keyring_file;
 mod label;
 pub mod passphrase;
+pub mod shelf;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

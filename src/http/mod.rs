@@ -8,6 +8,7 @@ mod answer;
 mod call;
 mod internal;
 mod json;
+mod knock;
 mod openapi;
 mod probes;
 mod problem;

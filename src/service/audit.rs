@@ -1,10 +1,12 @@
 //! The audit log: events that must be durable before their secrets leave, and reading them back.
 //!
 //! One task owns the log's connection. While it commits, events gather in a queue; when the commit returns, it takes all
-//! that have gathered and commits them together. So the more there is to do, the more goes into one commit, and there
-//! is no timer to tune.
+//! that have gathered and commits them together.
 
-use super::{Error, Service};
+use super::{
+    Error, Service,
+    queue::{Gathered, Queue, answer},
+};
 use crate::{
     domain::{
         audit::{AuditEvent, RecordedEvent},
@@ -14,41 +16,20 @@ use crate::{
         text::Invalid,
         timestamp::Timestamp,
     },
-    store::{AuditLog, AuditScope, Rows},
+    store::{AuditLog, AuditScope, ConditionalEvent, Premise, Rows},
 };
-use std::{
-    fmt,
-    str::FromStr,
-    time::{Duration, Instant},
-};
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-    time::timeout,
-};
-
-const QUEUE: usize = 4096;
-const BATCH: usize = 512;
-/// How long a secret waits for its event before the request is refused.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-struct Waiting {
-    event: AuditEvent,
-    done: oneshot::Sender<()>,
-}
+use std::{fmt, str::FromStr, time::Instant};
+use tokio::task::JoinHandle;
 
 /// The way into the audit log.
-#[derive(Clone)]
-pub struct AuditQueue {
-    sender: mpsc::Sender<Waiting>,
-}
+pub struct AuditQueue(Queue<ConditionalEvent, bool>);
 
 impl AuditQueue {
     /// Starts the one task that writes. It ends when every queue is gone and all that was in them is written.
     #[must_use]
     pub fn start(log: Box<dyn AuditLog>) -> (Self, JoinHandle<()>) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self { sender }, tokio::spawn(write(log, receiver)))
+        let (queue, gathered) = Queue::new();
+        (Self(queue), tokio::spawn(write(log, gathered)))
     }
 
     /// Returns when the event is durable.
@@ -57,37 +38,37 @@ impl AuditQueue {
     /// The queue is full, the commit failed, or it took longer than two seconds. Whatever the event tells of must then not
     /// happen; that the event may yet be written errs on the safe side.
     pub(super) async fn record(&self, event: AuditEvent) -> Result<(), Error> {
-        let (done, durable) = oneshot::channel();
-        let queued = self.sender.try_send(Waiting { event, done });
-        queued.map_err(|_| Error::AuditUnavailable)?;
-        match timeout(PATIENCE, durable).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Error::AuditUnavailable),
-        }
+        self.record_if(Vec::new(), event).await.map(|_| ())
+    }
+
+    /// Returns when the event is durable, or when it is known that one of these does not hold by what was committed before this
+    /// was asked: then there is no event, and the answer is `false`.
+    ///
+    /// # Errors
+    /// As with [`AuditQueue::record`].
+    pub(super) async fn record_if(&self, premises: Vec<Premise>, event: AuditEvent) -> Result<bool, Error> {
+        self.0.ask(ConditionalEvent { event, premises }).await.ok_or(Error::AuditUnavailable)
     }
 
     /// Whether the writer is there. It ends only with the process, or by a defect.
     pub(super) fn is_open(&self) -> bool {
-        !self.sender.is_closed()
+        self.0.is_open()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.sender.max_capacity() - self.sender.capacity()
+        self.0.len()
     }
 }
 
-async fn write(mut log: Box<dyn AuditLog>, mut queue: mpsc::Receiver<Waiting>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut batch, BATCH).await > 0 {
-        let (events, done): (Vec<_>, Vec<_>) = batch.drain(..).map(|waiting| (waiting.event, waiting.done)).unzip();
+async fn write(mut log: Box<dyn AuditLog>, mut queue: Gathered<ConditionalEvent, bool>) {
+    while let Some((events, waiting)) = queue.next().await {
         let begun = Instant::now();
         match log.append(&events).await {
-            Ok(()) => {
+            Ok(written) => {
                 metrics::histogram!("regcred_audit_commit_seconds").record(begun.elapsed());
-                // A receiver that is gone has given up waiting, and gives out nothing.
-                for durable in done {
-                    let _ = durable.send(());
-                }
+                let events: Vec<_> =
+                    events.into_iter().zip(&written).filter(|(_, is)| **is).map(|(it, _)| it.event).collect();
+                answer(waiting, written);
                 // The next batch waits for this, so it has little time. Nothing is lost without it.
                 if let Err(error) = log.mark_used(&events).await {
                     tracing::debug!(%error, "credentials could not be marked as used");

@@ -1,9 +1,12 @@
 //! Who is it? A token's text becomes a [`Caller`], anew in every request, so that a revoked token is refused at once.
 
 use super::{Error, Service, Unauthenticated};
-use crate::domain::{
-    permission::{Action, Caller, RequestContext},
-    token::TokenText,
+use crate::{
+    domain::{
+        permission::{Action, Caller, RequestContext, Role},
+        token::TokenText,
+    },
+    store::Premise,
 };
 use zeroize::Zeroizing;
 
@@ -35,7 +38,7 @@ impl Service {
             return Err(Error::Unauthenticated(Unauthenticated::Expired));
         }
         let token = found.token;
-        Ok(Caller {
+        let caller = Caller {
             request,
             token_id: token.id,
             token_name: token.name,
@@ -43,7 +46,13 @@ impl Service {
             role: token.role,
             scope: token.scope,
             scope_id: found.scope_id,
-        })
+        };
+        // Only those who pull secrets are recalled.
+        if let Some(stamp) = found.stamp.filter(|_| caller.role == Role::Deployer) {
+            let premise = Premise { subject: caller.token_id.as_uuid(), stamp, until: Some(caller.expires_at) };
+            self.memory.keep_caller(mac, caller.clone(), premise);
+        }
+        Ok(caller)
     }
 
     /// Tells a caller who he is.

@@ -10,7 +10,10 @@ pub mod backup;
 mod credentials;
 mod error;
 mod keys;
+mod memory;
+mod proof;
 mod pull_secret;
+mod queue;
 mod replicas;
 mod retention;
 mod scopes;
@@ -22,6 +25,7 @@ pub use audit::{AuditOrder, AuditQueue};
 pub use credentials::IfMatch;
 pub use error::{Error, Thing, Unauthenticated};
 pub use keys::{MasterKey, Rewrapped, keyring_generate};
+pub use memory::Question;
 pub use pull_secret::{Omission, OmissionReason, PullSecret, PullSecretRequest};
 pub use retention::Prunable;
 pub use scopes::Put;
@@ -60,6 +64,8 @@ pub struct Service {
     /// The deployment's own data key, which tells tokens.
     token_key: DataKey,
     audit: AuditQueue,
+    proof: proof::ProofQueue,
+    memory: memory::Memory,
     /// How old audit events must be to be pruned.
     retention: Retention,
     clock: Arc<dyn Clock>,

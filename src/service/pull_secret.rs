@@ -1,35 +1,27 @@
 //! The hot path, and the only one on which secrets leave: the pull secret of a project.
 //!
-//! Read once, choose, compare the tag, open what was chosen, render, make the audit event durable, and only then answer.
+//! There are two ways to the same bytes. [`Service::pull_secret_get`] reads, chooses, compares the tag, opens what was chosen,
+//! renders, makes the audit event durable, and only then answers. [`Service::pull_secret_recall`] has kept what the first way
+//! gave, and uses it when the database says, while it makes the event durable, that nothing of it has changed. Where that fails,
+//! it knows nothing, and the first way is gone.
 
-use super::{Error, Service, report};
-use crate::{
-    crypto::{data_key::DataKey, keyring::KeyError},
-    domain::{
-        credential::{Availability, Credential},
-        docker_config::{self, Entry, Login},
-        id::{CredentialId, DataKeyId, ScopeId},
-        image::ImageReference,
-        permission::{Action, Caller},
-        scope::{ProjectPath, Scope},
-        secret::{Password, SecretDocument},
-    },
-    store::{Corrupt, SealedCredential, SealedPassword, StoreError},
+mod prepare;
+
+use super::{Error, Service, memory::Question};
+use crate::domain::{
+    id::CredentialId,
+    permission::{Action, RequestContext},
+    scope::Scope,
+    secret::SecretDocument,
+    token::TokenText,
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest, Sha256};
-use std::collections::{HashMap, hash_map};
+use zeroize::Zeroizing;
 
-/// The form of the document, which is part of its tag. To be changed with `docker_config::render`.
-const FORM: &[u8] = b"docker-config/1";
-
-/// What is asked for.
+/// A request for a pull secret.
 #[derive(Debug)]
 pub struct PullSecretRequest {
-    /// The project.
-    pub project: ProjectPath,
-    /// Only what these images need; everything if there are none.
-    pub images: Vec<ImageReference>,
+    /// What is wanted.
+    pub question: Question,
     /// The tags that the caller has already; `None` if he has none.
     pub known: Option<Vec<String>>,
 }
@@ -82,145 +74,52 @@ impl OmissionReason {
     }
 }
 
+impl PullSecretRequest {
+    /// Whether the caller has that already.
+    fn knows(&self, tag: &String) -> bool {
+        self.known.as_ref().is_some_and(|known| known.contains(tag))
+    }
+}
+
 impl Service {
-    /// The pull secret of a project: what is in force there, or what the given images need of it.
+    /// The pull secret as it was given before, if that is proved to be what it would be given now, to this caller. `None` says
+    /// nothing of the request: go the long way, which finds out what is wrong with it.
     ///
     /// # Errors
-    /// There is no such project, the caller may not, the one credential that an image needs cannot be read, the audit event
-    /// could not be made durable, or the store failed.
-    pub async fn pull_secret_get(&self, caller: &Caller, request: &PullSecretRequest) -> Result<PullSecret, Error> {
-        let permit = self.permit(caller, Action::PullSecretGet, &Scope::Project(request.project.clone())).await?;
-        let mut queries = self.store.read().await?;
-        let place = self.place(&mut *queries, &permit).await?;
-        let rows = queries.sealed_credential_list(&place).await?;
-        drop(queries);
-
-        let mut found = Found::default();
-        for row in rows {
-            found.take(row);
-        }
-        let Found { credentials, passwords, mut omitted, mut unreadable } = found;
-        let selection = docker_config::select(&credentials, &request.images, self.clock.now());
-        omitted.extend(selection.omitted.iter().filter_map(|(id, why)| omission(*id, *why)));
-        let known = |tag: &String| request.known.as_ref().is_some_and(|known| known.contains(tag));
-        if let Some(tag) = tag(selection.entries.iter(), &passwords).filter(known) {
-            return Ok(PullSecret::Known(tag));
-        }
-
-        let mut opened = Vec::with_capacity(selection.entries.len());
-        let mut keys = HashMap::new();
-        for entry in selection.entries {
-            match self.open(entry.credential, &passwords, &mut keys).await {
-                Ok(password) => opened.push((entry, password)),
-                // Without images, one bad row must not keep the others from their users. With images it is needed.
-                Err(Error::Store(StoreError::Corrupt(corrupt))) if request.images.is_empty() => {
-                    omitted.push(Omission { id: entry.credential.id, reason: OmissionReason::Unreadable });
-                    unreadable = Some(corrupt);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        if let Some(corrupt) = unreadable.filter(|_| opened.is_empty() && request.images.is_empty()) {
-            // An empty document would be taken for the truth, and put in the place of a good one.
-            return Err(corrupt.into());
-        }
-        let tag = tag(opened.iter().map(|(entry, _)| entry), &passwords).ok_or(Error::TryAgain)?;
-        if known(&tag) {
-            return Ok(PullSecret::Known(tag));
-        }
-        let logins: Vec<_> = opened.iter().map(|(entry, password)| login(entry, password)).collect();
-        let document = docker_config::render(&logins);
-        let handed_out: Vec<_> = opened.iter().map(|(entry, _)| entry.credential.id.as_uuid()).collect();
-        let count = handed_out.len() as u64;
-        self.audit.record(self.event(&permit, Some(&place), handed_out)).await?;
-        metrics::counter!("regcred_hand_outs_total").increment(1);
-        metrics::counter!("regcred_passwords_handed_out_total").increment(count);
-        Ok(PullSecret::Fresh { document, tag, omitted })
-    }
-
-    /// The password of a credential, in the place where it was found. Data keys that were opened on the way are kept for the
-    /// next one of the same scope.
-    async fn open(
+    /// The database did not say in time whether anything has changed, or the audit event could not be made durable.
+    pub async fn pull_secret_recall(
         &self,
-        credential: &Credential,
-        passwords: &Passwords,
-        keys: &mut HashMap<DataKeyId, DataKey>,
-    ) -> Result<Password, Error> {
-        let (scope, password) = &passwords[&credential.id];
-        let password = password.as_ref().map_err(Corrupt::clone)?;
-        let data_key = match keys.entry(password.data_key.id) {
-            hash_map::Entry::Occupied(opened) => opened.into_mut(),
-            hash_map::Entry::Vacant(place) => place.insert(match self.data_key_open(&password.data_key).await {
-                // Since the row was read, the data key may have been wrapped anew, and its old master key given up.
-                Err(Error::Key(KeyError::Unknown(_))) => self.data_key(&mut *self.store.read().await?, *scope).await?,
-                opened => opened?,
-            }),
-        };
-        let opened = data_key.open(&password.sealed, &self.password_binding(*scope, credential));
-        opened.map_err(|fault| Error::unopened("credentials", "sealed", &credential.id, &fault))
-    }
-}
-
-/// The passwords of a project as they are kept, each with the scope that it belongs to.
-type Passwords = HashMap<CredentialId, (ScopeId, Result<SealedPassword, Corrupt>)>;
-
-/// What was found in a project.
-#[derive(Default)]
-struct Found {
-    credentials: Vec<Credential>,
-    passwords: Passwords,
-    omitted: Vec<Omission>,
-    /// The last row of which nothing can be said.
-    unreadable: Option<Corrupt>,
-}
-
-impl Found {
-    fn take(&mut self, row: Result<SealedCredential, Corrupt>) {
-        match row {
-            Ok(SealedCredential { credential, scope_id, password }) => {
-                password.as_ref().err().into_iter().for_each(report);
-                self.passwords.insert(credential.id, (scope_id, password));
-                self.credentials.push(credential);
-            }
-            Err(corrupt) => {
-                report(&corrupt);
-                // A row without even a name cannot be named to the caller.
-                let id = corrupt.id.parse();
-                self.omitted.extend(id.map(|id| Omission { id, reason: OmissionReason::Unreadable }));
-                self.unreadable = Some(corrupt);
-            }
+        text: Option<&Zeroizing<String>>,
+        context: RequestContext,
+        request: &PullSecretRequest,
+    ) -> Result<Option<PullSecret>, Error> {
+        let Some(token) = text.and_then(|text| TokenText::parse(text).ok()) else { return Ok(None) };
+        let Some(known) = self.memory.caller(&self.token_key.token_mac(&token)) else { return Ok(None) };
+        let Some(answer) = self.memory.answer(&request.question) else { return Ok(None) };
+        let project = Scope::Project(request.question.project.clone());
+        let Ok(permit) = known.in_request(context).permit(Action::PullSecretGet, &project) else { return Ok(None) };
+        if !permit.covers(&answer.place) || !answer.is_in_time(self.clock.now()) {
+            return Ok(None);
         }
+        // From here on all rests on these, and nothing leaves before the database has said that they hold.
+        let premises = [&[known.premise], &answer.premises[..]].concat();
+        if request.knows(&answer.tag) {
+            let holds = self.proof.holds(premises).await?;
+            return Ok(holds.then(|| PullSecret::Known(answer.tag.clone())));
+        }
+        let Some(kept) = &answer.document else { return Ok(None) };
+        let handed_out = kept.handed_out.iter().map(CredentialId::as_uuid).collect();
+        if !self.audit.record_if(premises, self.event(&permit, Some(&answer.place), handed_out)).await? {
+            return Ok(None);
+        }
+        // Opened last, so that no plaintext lies about while its event becomes durable.
+        let Ok(document) = self.memory.open(answer.place.id, kept) else { return Ok(None) };
+        count_hand_out(kept.handed_out.len());
+        Ok(Some(PullSecret::Fresh { document, tag: answer.tag.clone(), omitted: answer.omitted.clone() }))
     }
 }
 
-fn omission(id: CredentialId, availability: Availability) -> Option<Omission> {
-    let reason = match availability {
-        Availability::Available => return None,
-        Availability::Disabled => OmissionReason::Disabled,
-        Availability::Expired => OmissionReason::Expired,
-    };
-    Some(Omission { id, reason })
-}
-
-fn login<'a>(entry: &'a Entry<'_>, password: &'a Password) -> Login<'a> {
-    let Credential { username, email, .. } = entry.credential;
-    Login { key: &entry.key, username: username.as_ref(), email: email.as_ref(), password }
-}
-
-/// What the document will be, without opening anything: key, e-mail address and fingerprint of each entry, hashed. `None` if
-/// the password of one of them cannot be read.
-fn tag<'a>(entries: impl Iterator<Item = &'a Entry<'a>>, passwords: &Passwords) -> Option<String> {
-    let mut hash = Sha256::new();
-    let mut field = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_be_bytes());
-        hash.update(bytes);
-    };
-    field(FORM);
-    for entry in entries {
-        let (_, password) = passwords.get(&entry.credential.id)?;
-        field(entry.key.as_bytes());
-        field(entry.credential.email.as_ref().map_or(b"", |email| email.as_str().as_bytes()));
-        field(&password.as_ref().ok()?.fingerprint);
-    }
-    Some(URL_SAFE_NO_PAD.encode(&hash.finalize()[..16]))
+fn count_hand_out(passwords: usize) {
+    metrics::counter!("regcred_hand_outs_total").increment(1);
+    metrics::counter!("regcred_passwords_handed_out_total").increment(passwords as u64);
 }

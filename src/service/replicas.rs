@@ -99,6 +99,7 @@ impl Service {
                 Err(error) => Some(error.to_string()),
             };
             self.replica.note(trouble);
+            self.memory.forget_old();
             sleep(STEP).await;
         }
     }

@@ -3,7 +3,7 @@
 //! A database without its master keys is refused rather than guessed at: a process that ran on with other keys could
 //! not open what is stored, and what it stored could not be opened by others.
 
-use super::{AuditQueue, Error, Service, replicas::OwnReplica};
+use super::{AuditQueue, Error, Service, memory::Memory, proof::ProofQueue, replicas::OwnReplica};
 use crate::{
     crypto::{
         data_key::DataKey,
@@ -130,9 +130,20 @@ impl Service {
         };
         let Start { store, clock, random, keyring, new_keyring } = start;
         let (audit, writer) = AuditQueue::start(store.audit_log());
-        let keyring_file = sources.file;
-        let service =
-            Self { store, keyring, keyring_file, replica, deployment, token_key, audit, retention, clock, random };
+        let service = Self {
+            keyring,
+            keyring_file: sources.file,
+            replica,
+            deployment,
+            token_key,
+            audit,
+            proof: ProofQueue::start(store.prover()),
+            memory: Memory::new(&*random),
+            retention,
+            clock,
+            random,
+            store,
+        };
         let renewed = service.operator_token_renew(operator_token, keep_operator_token).await;
         let new_operator_token = match renewed {
             Ok(new) => new,

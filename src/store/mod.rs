@@ -6,10 +6,12 @@
 //! `sql` is the only place that knows what a database is.
 
 mod log;
+mod premise;
 pub mod sql;
 pub mod tables;
 
 pub use log::{AuditScope, LogQueries, LogTx};
+pub use premise::{ConditionalEvent, Premise, Prover, Stamp};
 
 use crate::{
     crypto::{data_key::TokenMac, envelope::Sealed},
@@ -83,6 +85,9 @@ pub trait Store: Send + Sync + 'static {
     /// The audit log, on a connection that nothing else uses.
     fn audit_log(&self) -> Box<dyn AuditLog>;
 
+    /// What looks whether premises hold, on a connection that nothing else uses.
+    fn prover(&self) -> Box<dyn Prover>;
+
     /// Whether other processes may be using this database too.
     fn is_shared(&self) -> bool;
 
@@ -105,8 +110,9 @@ pub trait Store: Send + Sync + 'static {
 /// The audit log for events that belong to no other change: the hand-outs.
 #[async_trait]
 pub trait AuditLog: Send {
-    /// Makes all these events durable, or none.
-    async fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreError>;
+    /// Makes all those events durable whose premises hold, or none. Tells of each whether they did, by what was committed before
+    /// this was asked.
+    async fn append(&mut self, events: &[ConditionalEvent]) -> Result<Vec<bool>, StoreError>;
 
     /// Marks the credentials of these hand-outs as used, to within a minute. Nothing is lost if it fails.
     async fn mark_used(&mut self, events: &[AuditEvent]) -> Result<(), StoreError>;
@@ -252,6 +258,8 @@ pub struct FoundToken {
     pub mac: TokenMac,
     /// Whether its time is over, by the database's clock.
     pub expired: bool,
+    /// Its stamp, as it was read with the rest.
+    pub stamp: Option<Stamp>,
 }
 
 /// Which credentials to list: those that are in force in a scope, its own and inherited.
@@ -318,6 +326,8 @@ pub trait Queries: LogQueries {
         scope: ScopeId,
         server: &RegistryServer,
     ) -> Result<Option<CredentialId>, StoreError>;
+    /// That nothing changes with a scope and its organization. Fewer than these, if the database has not stamped them.
+    async fn premise_list(&mut self, place: &ScopeRecord) -> Result<Vec<Premise>, StoreError>;
     /// Everything that may be handed out in a project, with the project's own overriding what is inherited.
     async fn sealed_credential_list(&mut self, place: &ScopeRecord) -> Result<Rows<SealedCredential>, StoreError>;
     /// The token with that code.

@@ -12,10 +12,13 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 /// The number of the last migration that [`TABLES`] knows.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// Tables that are no part of a backup: each says why.
-pub const LEFT_BEHIND: &[(&str, &str)] = &[("replicas", "the processes that run on this database, and on no other")];
+pub const LEFT_BEHIND: &[(&str, &str)] = &[
+    ("replicas", "the processes that run on this database, and on no other"),
+    ("stamps", "what processes on this database may go by, made anew with the scopes and tokens that they are of"),
+];
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

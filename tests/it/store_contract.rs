@@ -6,6 +6,7 @@ mod bench;
 mod changes;
 mod keys;
 mod lists;
+mod premises;
 mod retention;
 mod shared;
 mod tokens;
@@ -57,6 +58,15 @@ macro_rules! contract {
                 only_hand_outs_that_succeeded_mark_credentials,
                 events_are_never_changed,
                 events_are_listed_by_organization_and_by_project,
+            }
+            premises {
+                every_change_of_a_credential_ends_what_rests_on_its_scope,
+                a_change_that_is_given_up_ends_nothing,
+                a_change_behind_the_services_back_ends_what_rests_on_it,
+                what_changes_nothing_that_is_handed_out_ends_nothing,
+                a_token_that_is_revoked_or_ends_is_no_premise,
+                a_scope_that_is_made_anew_is_another_one,
+                of_a_batch_exactly_those_events_are_written_whose_premises_hold,
             }
             retention {
                 the_newest_events_are_listed_backwards,

@@ -4,10 +4,11 @@ use crate::{
     domain::{image::ImageReference, secret::SecretDocument},
     http::{
         call::Call,
+        knock::Knock,
         problem::{Kind, Problem},
         wire,
     },
-    service::{Omission, PullSecret, PullSecretRequest},
+    service::{Omission, PullSecret, PullSecretRequest, Question},
 };
 use actix_web::{HttpResponse, http::header};
 use bytes::Bytes;
@@ -32,18 +33,31 @@ const MOST_OMISSIONS: usize = 50;
             ("etag" = String, description = "For If-None-Match."),
             ("regcred-omitted" = String, description = "`ID;reason=disabled|expired|unreadable`, comma-separated, 50 at most."))),
         (status = 304, description = "The caller has it already.")))]
-pub(in crate::http) async fn get(call: Call) -> Result<HttpResponse, Problem> {
-    let project = call.project()?;
-    let mut query = call.query();
+pub(in crate::http) async fn get(knock: Knock) -> Result<HttpResponse, Problem> {
+    // What is wrong with it is told to those only who are known.
+    let request = asked(&knock);
+    if let Ok(request) = &request {
+        let (token, context) = (knock.token(), knock.context()?);
+        if let Some(secret) = knock.service().pull_secret_recall(token.as_ref(), context, request).await? {
+            return Ok(render(secret));
+        }
+    }
+    let call = Call::of(knock, None).await?;
+    let request = request?;
+    let secret = call.run(|service, caller| async move { service.pull_secret_get(&caller, &request).await }).await?;
+    Ok(render(secret))
+}
+
+fn asked(knock: &Knock) -> Result<PullSecretRequest, Problem> {
+    let project = knock.project()?;
+    let mut query = knock.query();
     query.one::<Format>("format")?;
     let images = query.all::<ImageReference>("image")?;
     query.end("format and image")?;
     if images.len() > MOST_IMAGES {
         return Err(Problem::at(Kind::InvalidParameter, "image", "must be given at most 100 times"));
     }
-    let request = PullSecretRequest { project, images, known: call.if_none_match() };
-    let secret = call.run(|service, caller| async move { service.pull_secret_get(&caller, &request).await }).await?;
-    Ok(render(secret))
+    Ok(PullSecretRequest { question: Question { project, images }, known: knock.if_none_match() })
 }
 
 fn render(secret: PullSecret) -> HttpResponse {

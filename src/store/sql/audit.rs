@@ -3,8 +3,11 @@
 use super::{
     PATIENCE,
     columns::Ids,
-    dialect::{Dialect, sql},
-    line::{self, Fault, Line, in_time, store_error},
+    dialect::{Dialect, Statement, sql},
+    line::{self, Line},
+    many::{self, Texts},
+    own::{OwnConnection, OwnLine},
+    premises::Lapsed,
     rows::CountRow,
     turn,
 };
@@ -14,10 +17,9 @@ use crate::{
         permission::Action,
         timestamp::Timestamp,
     },
-    store::{AuditLog, Corrupt, StoreError},
+    store::{AuditLog, ConditionalEvent, Corrupt, StoreError},
 };
 use async_trait::async_trait;
-use sqlx::Connection;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 use uuid::Uuid;
@@ -29,73 +31,68 @@ const MARKING: Duration = Duration::from_millis(500);
 /// How many credentials the log remembers to have marked.
 const MARKED: usize = 10_000;
 
-/// Writes events as the last thing of a transaction. Their numbers are taken from a row that stays taken until the commit, so
-/// that they stand in the order of commits, whichever process writes.
-pub(super) async fn insert<DB: Dialect>(line: &mut impl Line<DB>, events: &[AuditEvent]) -> Result<(), StoreError> {
-    let count = i64::try_from(events.len()).expect("events are held in memory");
-    let last = sql::<DB>("update audit_position set last = last + $1 where singleton = 1 returning last as count")
-        .bind(count)
-        .optional::<CountRow>(line)
-        .await?;
-    let last = last.and_then(|last| i64::try_from(last).ok());
-    let last = last.ok_or_else(|| Corrupt::sealed("audit_position", "last", &"1"))?;
-    for (event, sequence) in events.iter().zip(last - count + 1..) {
-        sql::<DB>(
-            "insert into audit_events (sequence, id, at, request_id, principal, token_id, scope, organization_id, \
-             project_id, operation, object_ids, outcome, address) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        )
-        .bind(sequence)
-        .bind(event.id.as_uuid())
-        .bind(event.at)
-        .bind(event.request_id.as_uuid())
-        .bind(event.principal.clone())
-        .bind(event.token_id.map(|id| id.as_uuid()))
-        .bind(event.scope.to_string())
-        .bind(event.organization_id.map(|id| id.as_uuid()))
-        .bind(event.project_id.map(|id| id.as_uuid()))
-        .bind(event.operation.name().to_owned())
-        .bind(Ids(event.objects.clone()))
-        .bind(event.outcome.name().to_owned())
-        .bind(event.address.map(|address| address.to_string()))
-        .execute(line)
-        .await?;
+/// Writes events as the last thing of a transaction, with one of [`Dialect::RECORD`] and [`Dialect::RECORD_AND_COMMIT`]. Their
+/// numbers are taken from a row that stays taken until the commit, so that they stand in the order of commits, whichever process
+/// writes.
+pub(super) async fn record<DB: Dialect>(
+    line: &mut impl Line<DB>,
+    texts: &'static Texts,
+    events: &[&AuditEvent],
+) -> Result<(), StoreError> {
+    for events in events.chunks(many::MOST) {
+        let (rows, text) = texts.at_least(events.len());
+        let count = i64::try_from(events.len()).expect("events are held in memory");
+        let numbered = (1 - count..).zip(events).map(|(number, event)| Some((number, *event)));
+        let padded = numbered.chain(std::iter::repeat(None)).take(rows);
+        let statement = padded.fold(sql::<DB>(text).bind(count), bind_event);
+        let last = statement.optional::<CountRow>(line).await?;
+        last.ok_or_else(|| Corrupt::sealed("audit_position", "last", &"1"))?;
     }
     Ok(())
 }
 
-/// The log on a connection of its own, which no pool knows. After any failure the connection is given up.
+/// Gives the next thirteen `$n` what an event says, from its number, counted back from the last one's, to its address. A row
+/// without a number says nothing.
+fn bind_event<DB: Dialect>(statement: Statement<DB>, numbered: Option<(i64, &AuditEvent)>) -> Statement<DB> {
+    let event = numbered.map(|(_, event)| event);
+    statement
+        .bind(numbered.map(|(number, _)| number))
+        .bind(event.map(|event| event.id.as_uuid()))
+        .bind(event.map(|event| event.at))
+        .bind(event.map(|event| event.request_id.as_uuid()))
+        .bind(event.map(|event| event.principal.clone()))
+        .bind(event.and_then(|event| event.token_id).map(|id| id.as_uuid()))
+        .bind(event.map(|event| event.scope.to_string()))
+        .bind(event.and_then(|event| event.organization_id).map(|id| id.as_uuid()))
+        .bind(event.and_then(|event| event.project_id).map(|id| id.as_uuid()))
+        .bind(event.map(|event| event.operation.name().to_owned()))
+        .bind(event.map(|event| Ids(event.objects.clone())))
+        .bind(event.map(|event| event.outcome.name().to_owned()))
+        .bind(event.and_then(|event| event.address).map(|address| address.to_string()))
+}
+
+/// The log on a connection of its own.
 pub(super) struct SqlAuditLog<DB: Dialect> {
-    options: Arc<<DB::Connection as Connection>::Options>,
+    connection: OwnConnection<DB>,
     turn: Arc<Semaphore>,
-    connection: Option<DB::Connection>,
-    pooled: bool,
     /// When this log last marked credentials as used: most hand-outs need not ask the database again.
     marked: BTreeMap<Uuid, Timestamp>,
 }
 
 impl<DB: Dialect> SqlAuditLog<DB> {
-    pub(super) fn new(
-        options: Arc<<DB::Connection as Connection>::Options>,
-        turn: Arc<Semaphore>,
-        pooled: bool,
-    ) -> Self {
-        Self { options, turn, connection: None, pooled, marked: BTreeMap::new() }
+    pub(super) fn new(connection: OwnConnection<DB>, turn: Arc<Semaphore>) -> Self {
+        Self { connection, turn, marked: BTreeMap::new() }
     }
 
     async fn begin(&mut self, deadline: Instant, text: &'static str) -> Result<OwnLine<DB>, StoreError> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => in_time(deadline, DB::connect(&self.options)).await.map_err(|error| store_error::<DB>(&error))?,
-        };
-        let mut line = OwnLine { connection, deadline, pooled: self.pooled, fault: None };
+        let mut line = self.connection.line(deadline).await?;
         line::begin(&mut line, text).await?;
         Ok(line)
     }
 
     async fn commit(&mut self, mut line: OwnLine<DB>) -> Result<(), StoreError> {
         line::commit(&mut line).await?;
-        self.connection = Some(line.connection);
+        self.connection.keep(line);
         Ok(())
     }
 
@@ -109,12 +106,27 @@ impl<DB: Dialect> SqlAuditLog<DB> {
 
 #[async_trait]
 impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
-    async fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
+    async fn append(&mut self, events: &[ConditionalEvent]) -> Result<Vec<bool>, StoreError> {
         let deadline = Instant::now() + PATIENCE;
+        let mut line = self.connection.line(deadline).await?;
+        // Else each of the two is a transaction by itself, so that the first holds up nobody, and the second is one message.
+        let in_transaction = line.is_pooled();
+        if in_transaction {
+            line::begin(&mut line, DB::BEGIN).await?;
+        }
+        let lapsed = Lapsed::of::<DB>(&mut line, events.iter().flat_map(|event| &event.premises)).await?;
+        let hold: Vec<_> = events.iter().map(|event| lapsed.spares(&event.premises)).collect();
+        let holding = events.iter().zip(&hold).filter(|(_, hold)| **hold);
+        let holding: Vec<_> = holding.map(|(entry, _)| &entry.event).collect();
         let _turn = turn(&self.turn, deadline).await?;
-        let mut line = self.begin(deadline, DB::BEGIN).await?;
-        insert::<DB>(&mut line, events).await?;
-        self.commit(line).await
+        if in_transaction {
+            record::<DB>(&mut line, DB::RECORD, &holding).await?;
+            line::commit(&mut line).await?;
+        } else {
+            record::<DB>(&mut line, DB::RECORD_AND_COMMIT, &holding).await?;
+        }
+        self.connection.keep(line);
+        Ok(hold)
     }
 
     async fn mark_used(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
@@ -127,8 +139,8 @@ impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
         let mut line = self.begin(deadline, DB::BEGIN_BRIEFLY).await?;
         if let Err(error) = mark::<DB>(&mut line, &uses).await {
             // Somebody is changing one of them. The connection is good for the next batch.
-            if in_time(deadline, DB::run(&mut line.connection, "rollback")).await.is_ok() {
-                self.connection = Some(line.connection);
+            if line.roll_back().await {
+                self.connection.keep(line);
             }
             return Err(error);
         }
@@ -154,28 +166,6 @@ async fn mark<DB: Dialect>(line: &mut impl Line<DB>, uses: &BTreeMap<Uuid, Times
         .await?;
     }
     Ok(())
-}
-
-/// The log's connection in use. Dropped before its commit, it is closed.
-struct OwnLine<DB: Dialect> {
-    connection: DB::Connection,
-    deadline: Instant,
-    pooled: bool,
-    fault: Option<Fault>,
-}
-
-impl<DB: Dialect> Line<DB> for OwnLine<DB> {
-    fn parts(&mut self) -> (&mut DB::Connection, Instant) {
-        (&mut self.connection, self.deadline)
-    }
-
-    fn is_pooled(&self) -> bool {
-        self.pooled
-    }
-
-    fn fault(&mut self) -> &mut Option<Fault> {
-        &mut self.fault
-    }
 }
 
 fn step_before(at: Timestamp) -> Option<Timestamp> {

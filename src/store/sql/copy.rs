@@ -9,6 +9,7 @@ use super::{
     columns::Ids,
     dialect::{BoundQuery, Dialect, sql},
     line::{self, Fault, Line, in_time, store_error},
+    many::{numbered, places},
     rows::CountRow,
 };
 use crate::{
@@ -65,7 +66,8 @@ impl Texts {
         };
         let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
         let names = names.join(", ");
-        let insert = |rows| format!("insert into {source} ({names}) values {}", places(table.columns.len(), rows));
+        let insert =
+            |rows| format!("insert into {source} ({names}) values {}", places(0, table.columns.len(), rows, numbered));
         Self {
             count: format!("select count(*) as count from {source}{condition}"),
             select: format!("select {names} from {source}{condition} order by {key}"),
@@ -79,16 +81,6 @@ impl Texts {
         let at = TABLES.iter().position(|known| known.name == table.name);
         &TEXTS[at.expect("there is no other way to a table than by the list of all")]
     }
-}
-
-/// The places of the values of so many rows: `($1, $2), ($3, $4)`.
-fn places(columns: usize, rows: usize) -> String {
-    let row = |row| {
-        let numbers: Vec<_> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
-        format!("({})", numbers.join(", "))
-    };
-    let rows: Vec<_> = (0..rows).map(row).collect();
-    rows.join(", ")
 }
 
 /// How long one statement may take, or one row of it.
@@ -238,7 +230,7 @@ impl<DB: Dialect> Filling for SqlFilling<DB> {
     }
 
     async fn commit(mut self: Box<Self>, event: AuditEvent) -> Result<(), StoreError> {
-        audit::insert::<DB>(&mut self.line, &[event]).await?;
+        audit::record::<DB>(&mut self.line, DB::RECORD, &[&event]).await?;
         line::commit(&mut self.line).await?;
         // All is durable, whatever becomes of the connection.
         let _ = self.line.connection.close().await;
@@ -275,8 +267,6 @@ mod tests {
 
     #[test]
     fn statements_are_made_of_the_description() {
-        assert_eq!(places(3, 2), "($1, $2, $3), ($4, $5, $6)");
-        assert_eq!(places(1, 2), "($1), ($2)");
         let projects = TABLES.iter().find(|table| table.name == "projects").expect("there are projects");
         let texts = Texts::of(projects);
         assert_eq!(

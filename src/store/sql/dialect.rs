@@ -8,9 +8,10 @@ use super::{
     copy::Gives,
     events::EventLists,
     line::{Line, in_time},
+    many::Texts,
     rows::{
         AuditEventRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow,
-        IdRow, MasterKeyRow, PruningRow, Record, ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
+        IdRow, MasterKeyRow, PruningRow, Record, ReplicaRow, ScopeRow, SealedCredentialRow, StampRow, TokenRow,
     },
 };
 use crate::{
@@ -22,7 +23,7 @@ use sqlx::{
     ColumnIndex, Connection, Database, Decode, Encode, FromRow, Row as _, Type, database::HasStatementCache,
     error::DatabaseError, query::Query,
 };
-use std::future::Future;
+use std::{future::Future, sync::LazyLock};
 use uuid::Uuid;
 
 /// A statement of some database with its values.
@@ -67,6 +68,7 @@ pub(super) trait Dialect:
     + Reads<ReplicaRow>
     + Reads<ScopeRow>
     + Reads<SealedCredentialRow>
+    + Reads<StampRow>
     + Reads<TokenRow>
 {
     /// Begins a transaction that may write, and never has to become one later. May be several statements.
@@ -98,6 +100,20 @@ pub(super) trait Dialect:
 
     /// Lists audit events in words that make this database use the right index.
     const EVENT_LISTS: &'static EventLists;
+
+    /// [`super::premises::lapsed`], with places as this database finds them fastest.
+    const LAPSED: &'static LazyLock<Texts>;
+
+    /// Takes `$1` numbers for audit events, writes the events, each with its number counted back from the last one's and the
+    /// twelve columns that follow, and gives the last number. Rows without a number say nothing. It is the last thing of a
+    /// transaction.
+    const RECORD: &'static LazyLock<Texts>;
+
+    /// The same as a transaction by itself.
+    const RECORD_AND_COMMIT: &'static LazyLock<Texts>;
+
+    /// Limits how long statements take on a connection that is used without transactions, if the database can wait for others.
+    const LIMIT: Option<&'static str>;
 
     /// Runs statements without values or rows, in one message.
     fn run(

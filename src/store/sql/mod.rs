@@ -10,7 +10,10 @@ mod copy;
 mod dialect;
 mod events;
 mod line;
+mod many;
+mod own;
 mod postgres;
+mod premises;
 mod queries;
 mod reading;
 mod rows;
@@ -23,7 +26,7 @@ pub use postgres::PostgresSettings;
 pub use reading::open_snapshot;
 
 use super::{
-    AuditLog, Queries, Replica, Store, StoreError, Tx,
+    AuditLog, Prover, Queries, Replica, Store, StoreError, Tx,
     tables::{Filling, Snapshot},
 };
 use crate::domain::id::ReplicaId;
@@ -31,6 +34,7 @@ use async_trait::async_trait;
 use copy::{SqlFilling, SqlSnapshot};
 use dialect::{Dialect, sql};
 use line::{in_time, store_error};
+use own::OwnConnection;
 use session::Session;
 use sqlx::{Pool, pool::PoolConnection};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -146,7 +150,7 @@ pub async fn open(database: &Database) -> Result<Arc<dyn Store>, OpenError> {
 struct Parts<DB: Dialect> {
     readers: Pool<DB>,
     writers: Pool<DB>,
-    /// How the audit log makes a connection of its own.
+    /// How the audit log and the prover make connections of their own.
     options: <DB::Connection as sqlx::Connection>::Options,
     /// How many may write at once.
     turns: usize,
@@ -177,6 +181,11 @@ impl<DB: Dialect> SqlStore<DB> {
         let turns = Arc::new(Semaphore::new(turns));
         let audit_turns = if audit_shares_turns { Arc::clone(&turns) } else { Arc::new(Semaphore::new(1)) };
         Self { readers, writers, turns, audit_turns, options: Arc::new(options), pooled, lock }
+    }
+
+    /// A connection that no pool knows.
+    fn own_connection(&self) -> OwnConnection<DB> {
+        OwnConnection::new(Arc::clone(&self.options), self.pooled)
     }
 
     /// A transaction that may write.
@@ -219,7 +228,11 @@ impl<DB: Dialect> Store for SqlStore<DB> {
     }
 
     fn audit_log(&self) -> Box<dyn AuditLog> {
-        Box::new(audit::SqlAuditLog::<DB>::new(Arc::clone(&self.options), Arc::clone(&self.audit_turns), self.pooled))
+        Box::new(audit::SqlAuditLog::new(self.own_connection(), Arc::clone(&self.audit_turns)))
+    }
+
+    fn prover(&self) -> Box<dyn Prover> {
+        Box::new(premises::SqlProver::new(self.own_connection()))
     }
 
     fn is_shared(&self) -> bool {

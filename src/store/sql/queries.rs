@@ -4,7 +4,7 @@ use super::{
     dialect::{Dialect, sql},
     rows::{
         CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow, IdRow, MasterKeyRow,
-        ReplicaRow, ScopeRow, SealedCredentialRow, TokenRow,
+        ReplicaRow, ScopeRow, SealedCredentialRow, StampRow, TokenRow,
     },
     session::Session,
 };
@@ -19,8 +19,8 @@ use crate::{
         token::Token,
     },
     store::{
-        Corrupt, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, FoundToken, MasterKeyRecord, Queries,
-        ReplicaRecord, Rows, SealedCredential, StoreError,
+        Corrupt, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, FoundToken, MasterKeyRecord, Premise,
+        Queries, ReplicaRecord, Rows, SealedCredential, StoreError,
     },
 };
 use async_trait::async_trait;
@@ -228,6 +228,14 @@ impl<DB: Dialect> Queries for Session<DB> {
         Ok(id.map(CredentialId::from_uuid))
     }
 
+    async fn premise_list(&mut self, place: &ScopeRecord) -> Result<Vec<Premise>, StoreError> {
+        sql::<DB>("select subject as id, stamp from stamps where subject in ($1, $2)")
+            .bind(place.id.as_uuid())
+            .bind(place.parent_id.map(|id| id.as_uuid()))
+            .all::<StampRow>(self)
+            .await
+    }
+
     async fn sealed_credential_list(&mut self, place: &ScopeRecord) -> Result<Rows<SealedCredential>, StoreError> {
         sql::<DB>(concat!(
             "select ",
@@ -246,8 +254,8 @@ impl<DB: Dialect> Queries for Session<DB> {
         sql::<DB>(concat!(
             "select ",
             token_columns!(),
-            ", t.scope_id, t.mac, t.expires_at <= clock.now as expired \
-             from tokens t cross join database_clock clock \
+            ", t.scope_id, t.mac, t.expires_at <= clock.now as expired, st.stamp \
+             from tokens t cross join database_clock clock left join stamps st on st.subject = t.id \
              left join scopes s on s.id = t.scope_id left join scopes p on p.id = s.parent_id where t.mac = $1"
         ))
         .bind(mac.as_bytes().to_vec())

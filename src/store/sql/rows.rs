@@ -21,7 +21,7 @@ use crate::{
         timestamp::Timestamp,
         token::Token,
     },
-    store::{Corrupt, DataKeyRecord, FoundToken, SealedCredential, SealedPassword},
+    store::{Corrupt, DataKeyRecord, FoundToken, Premise, SealedCredential, SealedPassword, Stamp},
 };
 use sqlx::FromRow;
 use std::str::FromStr;
@@ -248,6 +248,7 @@ pub(super) struct FoundTokenRow {
     scope_id: Option<Uuid>,
     mac: Vec<u8>,
     expired: bool,
+    stamp: Option<Uuid>,
 }
 
 impl Record for FoundTokenRow {
@@ -264,7 +265,26 @@ impl Record for FoundTokenRow {
             scope_id: self.scope_id.map(ScopeId::from_uuid),
             mac: TokenMac::from_bytes(bytes(&self.mac, "mac")?),
             expired: self.expired,
+            stamp: self.stamp.map(Stamp),
         })
+    }
+}
+
+/// A subject with its stamp, and with the end of its time, where somebody has said one.
+#[derive(FromRow)]
+pub(super) struct StampRow {
+    id: Uuid,
+    stamp: Uuid,
+    #[sqlx(default)]
+    until: Option<Timestamp>,
+}
+
+impl Record for StampRow {
+    type Domain = Premise;
+    const TABLE: &'static str = "stamps";
+
+    fn into_domain(self) -> Result<Premise, &'static str> {
+        Ok(Premise { subject: self.id, stamp: Stamp(self.stamp), until: self.until })
     }
 }
 

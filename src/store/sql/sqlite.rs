@@ -4,7 +4,8 @@ use super::{
     OpenError, PATIENCE, Parts,
     dialect::{BoundQuery, Dialect, Refusal},
     events::EventLists,
-    schema,
+    many::{self, Texts},
+    premises, schema,
 };
 use futures_util::stream::BoxStream;
 use sqlx::{
@@ -17,11 +18,16 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 /// Up to 3.51.2 two connections that write and checkpoint at once can corrupt a WAL database.
 const OLDEST_SOUND_VERSION: [u32; 3] = [3, 51, 3];
 const READERS: u32 = 4;
+/// The pages that a connection keeps which writes, in KiB as a negative number.
+const WRITERS_CACHE: &str = "-16384";
+/// After how many pages the write-ahead log goes into the database: 16 MiB. A page that is written often goes there once.
+const CHECKPOINT: &str = "4096";
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const GROUP_AND_OTHERS: u32 = 0o077;
 
@@ -30,6 +36,23 @@ const GROUP_AND_OTHERS: u32 = 0o077;
 const PASSING: [u32; 7] = [5, 6, 7, 8, 9, 13, 14];
 /// `SQLITE_IOERR`: what was written may be in the file or not. A connection that is opened anew reads what there is.
 const IOERR: u32 = 10;
+
+static LAPSED: LazyLock<Texts> = LazyLock::new(|| premises::lapsed(many::positional));
+static RECORD: LazyLock<Texts> = LazyLock::new(|| record("", ""));
+static RECORD_AND_COMMIT: LazyLock<Texts> = LazyLock::new(|| record("begin immediate; ", "; commit"));
+
+/// Several statements in one message to the thread that SQLite runs on: each message costs more than what it says. If one of them
+/// fails, the connection is left inside of the transaction, and is closed. `or rollback` spares a journal for taking back half
+/// a statement.
+fn record(begin: &str, commit: &str) -> Texts {
+    let head = "update audit_position set last = last + ? where singleton = 1; \
+                insert or rollback into audit_events (sequence, id, at, request_id, principal, token_id, scope, \
+                organization_id, project_id, operation, object_ids, outcome, address) \
+                select p.last + column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, \
+                column11, column12, column13 from audit_position p cross join (values ";
+    let tail = ") as event where column1 is not null and p.last >= 0; select last as count from audit_position";
+    Texts::new((&format!("{begin}{head}"), 1), 13, &format!("{tail}{commit}"), many::positional)
+}
 
 impl Dialect for Sqlite {
     // A deferred transaction that becomes a writer later fails at once when another one writes: no timeout applies.
@@ -47,6 +70,10 @@ impl Dialect for Sqlite {
     const FIND_MIGRATIONS: &'static str =
         "select name from sqlite_schema where type = 'table' and name = '_sqlx_migrations'";
     const EVENT_LISTS: &'static EventLists = &EventLists::PLAIN;
+    const LAPSED: &'static LazyLock<Texts> = &LAPSED;
+    const RECORD: &'static LazyLock<Texts> = &RECORD;
+    const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD_AND_COMMIT;
+    const LIMIT: Option<&'static str> = None;
 
     async fn run(connection: &mut SqliteConnection, text: &'static str) -> Result<(), sqlx::Error> {
         connection.execute(sqlx::raw_sql(text)).await.map(|_| ())
@@ -121,11 +148,13 @@ pub(super) async fn open(file: &Path) -> Result<Parts<Sqlite>, OpenError> {
     }
     first.close().await?;
 
+    // Who writes touches pages all over the tables: those of each project's part of the audit log. They find room.
+    let writing = options.clone().pragma("cache_size", WRITERS_CACHE).pragma("wal_autocheckpoint", CHECKPOINT);
     let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(PATIENCE);
     Ok(Parts {
         readers: pool(READERS).connect_lazy_with(options.clone().pragma("query_only", "on")),
-        writers: pool(1).connect_lazy_with(options.clone()),
-        options,
+        writers: pool(1).connect_lazy_with(writing.clone()),
+        options: writing,
         turns: 1,
         audit_shares_turns: true,
         pooled: false,

@@ -10,6 +10,8 @@ use super::{
     OpenError, PATIENCE, Parts,
     dialect::{BoundQuery, Dialect, Refusal},
     events::EventLists,
+    many::{self, Texts},
+    premises,
 };
 use futures_util::stream::BoxStream;
 use sqlx::{
@@ -17,7 +19,7 @@ use sqlx::{
     error::DatabaseError,
     postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgRow},
 };
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 use tokio::time::timeout;
 
 /// A connection that lay idle for longer is tried before it is used: the server may have been restarted meanwhile.
@@ -37,6 +39,18 @@ macro_rules! begin {
         )
     };
 }
+
+static LAPSED: LazyLock<Texts> = LazyLock::new(|| premises::lapsed(many::numbered));
+/// One statement, so that nobody waits for two messages while the numbers are taken.
+static RECORD: LazyLock<Texts> = LazyLock::new(|| {
+    let head = "with position as (update audit_position set last = last + $1 where singleton = 1 returning last), \
+                written as (insert into audit_events (sequence, id, at, request_id, principal, token_id, scope, \
+                organization_id, project_id, operation, object_ids, outcome, address) \
+                select p.last + column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, \
+                column11, column12, column13 from position p cross join (values ";
+    let tail = ") as event where column1 is not null and p.last >= 0) select last as count from position";
+    Texts::new((head, 1), 13, tail, many::numbered)
+});
 
 impl Dialect for Postgres {
     const BEGIN: &'static str = begin!("read write", 1800);
@@ -58,6 +72,11 @@ impl Dialect for Postgres {
     const FIND_MIGRATIONS: &'static str =
         "select '_sqlx_migrations' as name where to_regclass('_sqlx_migrations') is not null";
     const EVENT_LISTS: &'static EventLists = &EventLists::BY_ROW;
+    const LAPSED: &'static LazyLock<Texts> = &LAPSED;
+    const RECORD: &'static LazyLock<Texts> = &RECORD;
+    const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD;
+    const LIMIT: Option<&'static str> =
+        Some("set statement_timeout = 2000; set lock_timeout = 1800; set idle_in_transaction_session_timeout = 1000");
 
     async fn run(connection: &mut PgConnection, text: &'static str) -> Result<(), sqlx::Error> {
         connection.execute(sqlx::raw_sql(text)).await.map(|_| ())

@@ -1,0 +1,70 @@
+//! Questions that are gathered while the last ones are being answered, and then answered together.
+//!
+//! One task answers. While it is at it, more questions come; when it is done, it takes all that have come. So the more there is to
+//! do, the more is done at once, and there is no timer to tune.
+
+use std::time::Duration;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+/// How many may wait.
+const LENGTH: usize = 4096;
+/// How many are answered at once.
+const BATCH: usize = 512;
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The way in.
+pub(super) struct Queue<Q, A>(mpsc::Sender<Asked<Q, A>>);
+
+/// A question, and where its answer goes.
+pub(super) struct Asked<Q, A> {
+    pub(super) question: Q,
+    pub(super) answer: oneshot::Sender<A>,
+}
+
+/// The other end.
+pub(super) struct Gathered<Q, A>(mpsc::Receiver<Asked<Q, A>>);
+
+impl<Q, A> Queue<Q, A> {
+    /// Both ends.
+    pub(super) fn new() -> (Self, Gathered<Q, A>) {
+        let (sender, receiver) = mpsc::channel(LENGTH);
+        (Self(sender), Gathered(receiver))
+    }
+
+    /// Asks, and waits for the answer. None if the queue is full, nothing could be found out, or it took longer than two seconds.
+    pub(super) async fn ask(&self, question: Q) -> Option<A> {
+        let (answer, answered) = oneshot::channel();
+        self.0.try_send(Asked { question, answer }).ok()?;
+        timeout(PATIENCE, answered).await.ok()?.ok()
+    }
+
+    /// Whether there is somebody who answers. He goes only with the process, or by a defect.
+    pub(super) fn is_open(&self) -> bool {
+        !self.0.is_closed()
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
+}
+
+impl<Q, A> Gathered<Q, A> {
+    /// All that has come, and where the answers go; nothing when everybody who could ask is gone.
+    pub(super) async fn next(&mut self) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)> {
+        let mut batch = Vec::with_capacity(BATCH);
+        let count = self.0.recv_many(&mut batch, BATCH).await;
+        (count > 0).then(|| batch.into_iter().map(|asked| (asked.question, asked.answer)).unzip())
+    }
+}
+
+/// Gives the answers. Who is gone has given up waiting.
+pub(super) fn answer<A>(to: Vec<oneshot::Sender<A>>, answers: impl IntoIterator<Item = A>) {
+    for (waiting, answer) in to.into_iter().zip(answers) {
+        let _ = waiting.send(answer);
+    }
+}
