@@ -10,7 +10,8 @@ use super::{
     label,
 };
 use crate::domain::{id::DataKeyId, secret::Password, source::Random, token::TokenText};
-use hmac::Mac;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use std::{
     fmt,
     hash::{Hash, Hasher},
@@ -78,19 +79,31 @@ impl DataKey {
         std::array::from_fn(|index| full[index])
     }
 
-    /// What is stored of an API token: HMAC-SHA-256 of its text.
-    ///
-    /// A token has 256 random bits, so there is nothing to guess that a slow hash would have to slow down.
+    /// What tells API tokens.
     #[must_use]
-    pub fn token_mac(&self, token: &TokenText) -> TokenMac {
-        let mac = self.0.mac(label::TOKEN).chain_update(token.expose());
-        TokenMac(mac.finalize().into_bytes().into())
+    pub fn token_key(&self) -> TokenKey {
+        TokenKey(Box::new(self.0.mac(label::TOKEN)))
     }
 }
 
 impl fmt::Debug for DataKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataKey").field("id", &self.id()).field("version", &self.version()).finish_non_exhaustive()
+    }
+}
+
+/// What tells API tokens: a key that is derived from a data key once, since deriving takes much longer than a MAC. It can be
+/// neither copied nor printed. Boxed, as the key is; what is cloned of it for a MAC is overwritten as it is.
+pub struct TokenKey(Box<Hmac<Sha256>>);
+
+impl TokenKey {
+    /// What is stored of an API token: HMAC-SHA-256 of its text.
+    ///
+    /// A token has 256 random bits, so there is nothing to guess that a slow hash would have to slow down.
+    #[must_use]
+    pub fn mac(&self, token: &TokenText) -> TokenMac {
+        let mac = Hmac::clone(&self.0).chain_update(token.expose());
+        TokenMac(mac.finalize().into_bytes().into())
     }
 }
 

@@ -30,7 +30,7 @@ impl Service {
     async fn find(&self, text: Option<&Zeroizing<String>>, request: RequestContext) -> Result<Caller, Error> {
         let text = text.ok_or(Error::Unauthenticated(Unauthenticated::Missing))?;
         let token = TokenText::parse(text).map_err(|_| Error::Unauthenticated(Unauthenticated::Malformed))?;
-        let mac = self.token_key.token_mac(&token);
+        let mac = self.token_key.mac(&token);
         let found = self.store.read().await?.token_find(&mac).await?;
         // The database has compared the codes already, but not in constant time and not by our rules.
         let found = found.filter(|found| found.mac == mac).ok_or(Error::Unauthenticated(Unauthenticated::Unknown))?;

@@ -35,7 +35,7 @@ pub use status::Status;
 use crate::{
     crypto::{
         binding::KeyBinding,
-        data_key::DataKey,
+        data_key::{DataKey, TokenKey},
         keyring::{KeyError, KeyWrapper as _, Keyring},
     },
     domain::{
@@ -61,8 +61,7 @@ pub struct Service {
     /// What the others are to know of this process, and what it knows of them.
     replica: replicas::OwnReplica,
     deployment: DeploymentId,
-    /// The deployment's own data key, which tells tokens.
-    token_key: DataKey,
+    token_key: TokenKey,
     audit: AuditQueue,
     proof: proof::ProofQueue,
     memory: memory::Memory,

@@ -117,7 +117,7 @@ impl Service {
         let replica = OwnReplica::new(ReplicaId::new(&*clock, &*random), host);
         let mut start = Start { store, clock, random, keyring: Arc::new(Keyring::new(Vec::new())), new_keyring: None };
         let mut tries = 0..TRIES;
-        let (deployment, token_key) = loop {
+        let (deployment, data_key) = loop {
             match start.attempt(&sources, &replica).await {
                 // Another process made the first start at the same time: this one is a later one.
                 Err(error) if is_conflict(&error) && tries.next().is_some() => {}
@@ -135,7 +135,7 @@ impl Service {
             keyring_file: sources.file,
             replica,
             deployment,
-            token_key,
+            token_key: data_key.token_key(),
             audit,
             proof: ProofQueue::start(store.prover()),
             memory: Memory::new(&*random),
@@ -180,7 +180,7 @@ impl Service {
             expires_at: Lifetime::YEAR.from_now(now),
             created_at: now,
         };
-        tx.token_insert(&token, None, &self.token_key.token_mac(&text)).await?;
+        tx.token_insert(&token, None, &self.token_key.mac(&text)).await?;
         let objects = vec![token.id.as_uuid()];
         tx.commit(AuditEvent::by_regcred(&*self.clock, &*self.random, Action::TokenCreate, objects)).await?;
         Ok(true)

@@ -37,7 +37,7 @@ impl Service {
         };
         let mut tx = self.begin(&permit).await?;
         let place = self.place_or_deployment(&mut *tx, &permit).await?;
-        let mac = self.token_key.token_mac(&text);
+        let mac = self.token_key.mac(&text);
         tx.token_insert(&token, place.as_ref().map(|place| place.id), &mac).await?;
         tx.commit(self.event(&permit, place.as_ref(), vec![token.id.as_uuid()])).await?;
         Ok((token, text))

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use regcred::{
     crypto::{
         binding::{KeyBinding, PasswordBinding},
-        data_key::DataKey,
+        data_key::{DataKey, TokenKey},
         keyring::{KeyWrapper as _, Keyring, MasterKey},
     },
     domain::{
@@ -302,7 +302,7 @@ impl Bench {
         role: Role,
         scope: Option<&ScopeRecord>,
         expires_at: Timestamp,
-    ) -> (Token, TokenText, DataKey) {
+    ) -> (Token, TokenText, TokenKey) {
         let token = Token {
             id: TokenId::new(&self.clock, &Chance),
             name: "argo".parse().unwrap(),
@@ -311,9 +311,9 @@ impl Bench {
             expires_at,
             created_at: self.clock.now(),
         };
-        let (text, (key, _)) = (TokenText::generate(&Chance), self.data_key(None).await);
+        let (text, key) = (TokenText::generate(&Chance), self.data_key(None).await.0.token_key());
         let mut tx = self.begin().await;
-        tx.token_insert(&token, scope.map(|record| record.id), &key.token_mac(&text)).await.unwrap();
+        tx.token_insert(&token, scope.map(|record| record.id), &key.mac(&text)).await.unwrap();
         self.commit(tx).await;
         (token, text, key)
     }

@@ -14,11 +14,11 @@ pub async fn a_token_is_found_by_its_code_alone(bench: Bench) {
     for place in [None, Some(&acme), Some(&shop)] {
         let (token, text, key) = bench.token(Role::Viewer, place, at(now() + HOUR)).await;
         let mut queries = bench.read().await;
-        let found = queries.token_find(&key.token_mac(&text)).await.unwrap().expect("it is there");
+        let found = queries.token_find(&key.mac(&text)).await.unwrap().expect("it is there");
         assert_eq!(found.token, token);
         assert_eq!(found.scope_id, place.map(|place| place.id));
-        assert!(found.mac == key.token_mac(&text) && !found.expired);
-        let mut other = *key.token_mac(&text).as_bytes();
+        assert!(found.mac == key.mac(&text) && !found.expired);
+        let mut other = *key.mac(&text).as_bytes();
         other[31] ^= 1;
         assert!(queries.token_find(&TokenMac::from_bytes(other)).await.unwrap().is_none());
     }
@@ -27,7 +27,7 @@ pub async fn a_token_is_found_by_its_code_alone(bench: Bench) {
 pub async fn a_token_ends_by_the_clock_of_the_database(bench: Bench) {
     for (from_now, expired) in [(-HOUR, true), (-1_000_000, true), (HOUR, false)] {
         let (_, text, key) = bench.token(Role::Viewer, None, at(now() + from_now)).await;
-        let found = bench.read().await.token_find(&key.token_mac(&text)).await.unwrap().expect("it is there");
+        let found = bench.read().await.token_find(&key.mac(&text)).await.unwrap().expect("it is there");
         assert_eq!(found.expired, expired, "{from_now} microseconds from now");
     }
     // Between one question and the next. The database may know the time to the millisecond only.
@@ -35,7 +35,7 @@ pub async fn a_token_ends_by_the_clock_of_the_database(bench: Bench) {
     let (_, text, key) = bench.token(Role::Viewer, None, at(end)).await;
     loop {
         let asked = now();
-        if bench.read().await.token_find(&key.token_mac(&text)).await.unwrap().unwrap().expired {
+        if bench.read().await.token_find(&key.mac(&text)).await.unwrap().unwrap().expired {
             assert!(now() >= end, "it ended before its time");
             break;
         }
