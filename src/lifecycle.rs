@@ -154,6 +154,7 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     telemetry::start_logs(&settings.log_filter, settings.log_format)?;
     let metrics = telemetry::start_metrics()?;
+    tokio::spawn(telemetry::keep_up(metrics.clone()));
     let mut signals = Signals::listen().map_err(ServeError::Server)?;
     if let Some(path) = settings.keyring.missing() {
         return Err(ServeError::NoKeyring(path.to_owned()));

@@ -42,4 +42,5 @@ mod slow_clients;
 mod smoke;
 mod start;
 mod store_contract;
+mod telemetry;
 mod walk;
