@@ -3,6 +3,7 @@
 //! Here the system's clock and randomness are made into things that are handed in; the service has no other.
 
 pub mod offline;
+mod source;
 
 use crate::{
     config::{
@@ -11,7 +12,6 @@ use crate::{
     },
     domain::{
         source::{Clock, Random},
-        timestamp::Timestamp,
         token::TokenText,
     },
     http::{self, Listener, Shared, Stopper},
@@ -22,6 +22,7 @@ use crate::{
     },
     telemetry::{self, TelemetryError},
 };
+use source::{SystemClock, SystemRandom};
 use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
@@ -31,7 +32,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -304,27 +305,5 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-    }
-}
-
-/// The system's clock.
-struct SystemClock;
-
-impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place where the system's clock is read")]
-    fn now(&self) -> Timestamp {
-        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let microseconds = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
-        Timestamp::from_microseconds(microseconds).expect("the year is below 10000")
-    }
-}
-
-/// The system's source of randomness.
-struct SystemRandom;
-
-impl Random for SystemRandom {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place where the system's randomness is read")]
-    fn fill(&self, buffer: &mut [u8]) {
-        getrandom::fill(buffer).expect("a system that cannot give random bytes cannot keep secrets");
     }
 }

@@ -1,7 +1,7 @@
 //! Identifiers. Each kind of thing has its own type, so that one cannot stand where another belongs.
 
 use super::{
-    source::{Clock, Random, random_bytes},
+    source::{Clock, Random},
     text::Invalid,
 };
 use std::{fmt, str::FromStr};
@@ -88,5 +88,7 @@ ids! {
 
 fn uuid_v7(clock: &dyn Clock, random: &dyn Random) -> Uuid {
     let milliseconds = u64::try_from(clock.now().microseconds() / 1000).unwrap_or_default();
-    uuid::Builder::from_unix_timestamp_millis(milliseconds, &random_bytes(random)).into_uuid()
+    let mut bytes = [0; 10];
+    random.fill_public(&mut bytes);
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &bytes).into_uuid()
 }

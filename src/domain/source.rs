@@ -12,6 +12,12 @@ pub trait Clock: Send + Sync + 'static {
 pub trait Random: Send + Sync + 'static {
     /// Fills the whole buffer from a cryptographically secure source.
     fn fill(&self, buffer: &mut [u8]);
+
+    /// The same for what anybody may see, such as an identifier: it may come from bytes that were fetched before, which for
+    /// something secret would be one place more where it stood.
+    fn fill_public(&self, buffer: &mut [u8]) {
+        self.fill(buffer);
+    }
 }
 
 /// `N` fresh random bytes.
