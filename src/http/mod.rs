@@ -6,6 +6,7 @@
 
 mod answer;
 mod call;
+mod counts;
 mod internal;
 mod json;
 mod knock;

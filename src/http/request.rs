@@ -2,6 +2,7 @@
 //! becomes a problem document.
 
 use super::{
+    counts::Counts,
     problem::{Kind, Problem},
     shared::Shared,
     watch::Watch,
@@ -70,7 +71,8 @@ pub(super) async fn carry(
             return Err(InternalError::from_response("refused before it was routed", document).into());
         }
     };
-    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let route = response.request().match_pattern();
+    let route = route.as_deref().unwrap_or("unmatched");
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -81,12 +83,11 @@ pub(super) async fn carry(
     if shared.draining.load(Ordering::Relaxed) {
         response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     }
-    let status = response.status().as_u16();
-    span.in_scope(|| tracing::info!(method, route, status, microseconds = begun.elapsed().as_micros(), "answered"));
-    let labels = [("listener", shared.listener.name().to_owned()), ("method", method.to_owned()), ("route", route)];
-    metrics::histogram!("regcred_http_request_seconds", &labels).record(begun.elapsed());
-    let labels = labels.into_iter().chain([("status", status.to_string())]).collect::<Vec<_>>();
-    metrics::counter!("regcred_http_requests_total", &labels).increment(1);
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    span.in_scope(|| tracing::info!(method, route, status, microseconds = took.as_micros(), "answered"));
+    if let Some(counts) = response.request().app_data::<Counts>() {
+        counts.add(method, route, status, took);
+    }
     drop(working);
     Ok(response)
 }

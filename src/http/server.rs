@@ -1,6 +1,7 @@
 //! Listening: what answers on a listener, under which limits, and how it ends.
 
 use super::{
+    counts::Counts,
     openapi, request, routes,
     shared::{Listener, Shared},
     watch,
@@ -49,6 +50,7 @@ pub fn serve(shared: Shared, socket: TcpListener) -> io::Result<(Server, Stopper
         App::new()
             .wrap(from_fn(request::carry))
             .app_data(Data::new(shared.clone()))
+            .app_data(Counts::new(shared.listener))
             .configure(|config| routes::install(config, table))
             .service(web::redirect("/docs", "/docs/"))
             .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document).config(page_settings()))
