@@ -27,13 +27,16 @@ use std::{
     pin::pin,
     sync::atomic::Ordering,
     task::Poll,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tracing::Instrument as _;
 
 /// The page at `/docs/` needs no network, and gets none.
 const OWN_FILES_ONLY: &str =
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
+
+/// From here on a request is told of in the log though all went well.
+const SLOW: Duration = Duration::from_millis(500);
 
 /// What belongs to a request from its first moment.
 #[derive(Clone, Copy)]
@@ -55,7 +58,7 @@ pub(super) async fn carry(
     let working = request.request().conn_data::<Watch>().map(Watch::begin);
     let id = RequestId::new(&*shared.clock, &*shared.random);
     request.extensions_mut().insert(RequestState { id });
-    let method = method_name(request.method());
+    let (method, safe) = (method_name(request.method()), request.method().is_safe());
     let span = tracing::info_span!("request", request_id = %id, listener = shared.listener.name());
 
     // The request must not be cloned before it is routed: actix-web wants it for itself to write down what matched.
@@ -84,7 +87,12 @@ pub(super) async fn carry(
         response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     }
     let (status, took) = (response.status().as_u16(), begun.elapsed());
-    span.in_scope(|| tracing::info!(method, route, status, microseconds = took.as_micros(), "answered"));
+    // What went well and changed nothing is in the metrics, and in the audit log if it handed something out.
+    if safe && status < 400 && took < SLOW {
+        span.in_scope(|| tracing::debug!(method, route, status, microseconds = took.as_micros(), "answered"));
+    } else {
+        span.in_scope(|| tracing::info!(method, route, status, microseconds = took.as_micros(), "answered"));
+    }
     if let Some(counts) = response.request().app_data::<Counts>() {
         counts.add(method, route, status, took);
     }

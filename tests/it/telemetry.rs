@@ -1,6 +1,6 @@
 //! What an operator is told of requests: metrics and log lines.
 
-use crate::support::{Binary, Server};
+use crate::support::{Binary, Server, exchange};
 use std::{
     fs,
     io::{Read as _, Write as _},
@@ -54,4 +54,31 @@ async fn requests_leave_nothing_in_memory_though_nobody_asks_for_the_metrics() {
     let count = "regcred_http_request_seconds_count{listener=\"internal\",method=\"GET\",route=\"/livez\"}";
     let counted = metrics.lines().find_map(|line| line.strip_prefix(count)?.trim().parse::<usize>().ok());
     assert_eq!(counted, Some(ROUNDS * (REQUESTS + 1)), "each request is counted:\n{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_went_well_and_changed_nothing_is_in_the_log_only_if_asked_for() {
+    // A request, its status, and whether its line is there unasked.
+    const REQUESTS: [(&str, &str, u16, bool); 6] = [
+        ("GET", "/livez", 200, false),
+        ("GET", "/v1/organizations", 200, false),
+        ("PUT", "/v1/organizations/acme", 201, true),
+        ("DELETE", "/v1/organizations/acme", 204, true),
+        ("GET", "/v1/organizations/acme", 404, true),
+        ("GET", "/nowhere", 404, true),
+    ];
+    for (filter, all) in [("info", false), ("info,regcred::http=debug", true)] {
+        let server = Server::start_with(Binary::new().env("REGCRED_LOG", filter)).await;
+        let token = format!("Bearer {}", server.operator_token().expose());
+        for (method, path, status, unasked) in REQUESTS {
+            let reply = exchange(&server.public, method, path, &[("authorization", &token)], b"");
+            assert_eq!(reply.status, status, "{method} {path}: {}", reply.text());
+            let id = reply.header("x-request-id").expect("every answer names its request").to_owned();
+            let log = server.log();
+            let told = log.lines().any(|line| {
+                line.contains("answered") && line.contains(&id) && line.contains(&format!("status={status}"))
+            });
+            assert_eq!(told, unasked || all, "{method} {path} with {filter}:\n{log}");
+        }
+    }
 }
