@@ -30,10 +30,16 @@ use std::{
     time::{Duration, Instant},
 };
 use tracing::Instrument as _;
+use uuid::Uuid;
 
+/// Nothing that is answered is for anybody else.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// Nor for any other use than its type says.
+const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// The page at `/docs/` needs no network, and gets none.
-const OWN_FILES_ONLY: &str =
-    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
+const OWN_FILES_ONLY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+);
 
 /// From here on a request is told of in the log though all went well.
 const SLOW: Duration = Duration::from_millis(500);
@@ -77,10 +83,11 @@ pub(super) async fn carry(
     let route = response.request().match_pattern();
     let route = route.as_deref().unwrap_or("unmatched");
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(OWN_FILES_ONLY));
-    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
+    headers.insert(header::CONTENT_SECURITY_POLICY, OWN_FILES_ONLY);
+    let mut text = Uuid::encode_buffer();
+    if let Ok(value) = HeaderValue::from_str(id.as_uuid().hyphenated().encode_lower(&mut text)) {
         headers.insert(REQUEST_ID, value);
     }
     if shared.draining.load(Ordering::Relaxed) {
