@@ -94,7 +94,7 @@ impl Service {
         request: &PullSecretRequest,
     ) -> Result<Option<PullSecret>, Error> {
         let Some(token) = text.and_then(|text| TokenText::parse(text).ok()) else { return Ok(None) };
-        let Some(known) = self.memory.caller(&self.token_key.token_mac(&token)) else { return Ok(None) };
+        let Some(known) = self.memory.caller(&self.token_key.mac(&token)) else { return Ok(None) };
         let Some(answer) = self.memory.answer(&request.question) else { return Ok(None) };
         let project = Scope::Project(request.question.project.clone());
         let Ok(permit) = known.in_request(context).permit(Action::PullSecretGet, &project) else { return Ok(None) };
