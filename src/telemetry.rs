@@ -65,6 +65,10 @@ pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
     );
     describe_counter!("regcred_hand_outs_total", "Pull secrets handed out, each with a durable audit event.");
     describe_counter!("regcred_passwords_handed_out_total", "Passwords in the pull secrets handed out.");
+    describe_counter!(
+        "regcred_recalls_total",
+        "Pull secrets that were remembered, by what the database said of them: proved, lapsed."
+    );
     describe_counter!("regcred_denials_total", "Refusals by reason: unauthenticated, out_of_reach, role.");
     describe_counter!(
         "regcred_unreadable_rows_total",

@@ -5,7 +5,7 @@
 
 use super::{
     Error, Service,
-    queue::{Gathered, Queue, answer},
+    queue::{Gathered, Queue},
 };
 use crate::{
     domain::{
@@ -16,13 +16,13 @@ use crate::{
         text::Invalid,
         timestamp::Timestamp,
     },
-    store::{AuditLog, AuditScope, ConditionalEvent, Premise, Rows},
+    store::{AuditLog, AuditScope, Rows},
 };
 use std::{fmt, str::FromStr, time::Instant};
 use tokio::task::JoinHandle;
 
-/// The way into the audit log.
-pub struct AuditQueue(Queue<ConditionalEvent, bool>);
+/// The way into the audit log. An answer is always `true`: the event is durable.
+pub struct AuditQueue(Queue<AuditEvent, bool>);
 
 impl AuditQueue {
     /// Starts the one task that writes. It ends when every queue is gone and all that was in them is written.
@@ -38,16 +38,7 @@ impl AuditQueue {
     /// The queue is full, the commit failed, or it took longer than two seconds. Whatever the event tells of must then not
     /// happen; that the event may yet be written errs on the safe side.
     pub(super) async fn record(&self, event: AuditEvent) -> Result<(), Error> {
-        self.record_if(Vec::new(), event).await.map(|_| ())
-    }
-
-    /// Returns when the event is durable, or when it is known that one of these does not hold by what was committed before this
-    /// was asked: then there is no event, and the answer is `false`.
-    ///
-    /// # Errors
-    /// As with [`AuditQueue::record`].
-    pub(super) async fn record_if(&self, premises: Vec<Premise>, event: AuditEvent) -> Result<bool, Error> {
-        self.0.ask(ConditionalEvent { event, premises }).await.ok_or(Error::AuditUnavailable)
+        self.0.ask(event).await.map(|_| ()).ok_or(Error::AuditUnavailable)
     }
 
     /// Whether the writer is there. It ends only with the process, or by a defect.
@@ -58,17 +49,23 @@ impl AuditQueue {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
+
+    /// The way in, for those who answer for somebody else.
+    pub(super) fn queue(&self) -> Queue<AuditEvent, bool> {
+        self.0.clone()
+    }
 }
 
-async fn write(mut log: Box<dyn AuditLog>, mut queue: Gathered<ConditionalEvent, bool>) {
+async fn write(mut log: Box<dyn AuditLog>, mut queue: Gathered<AuditEvent, bool>) {
     while let Some((events, waiting)) = queue.next().await {
         let begun = Instant::now();
         match log.append(&events).await {
-            Ok(written) => {
+            Ok(()) => {
                 metrics::histogram!("regcred_audit_commit_seconds").record(begun.elapsed());
-                let events: Vec<_> =
-                    events.into_iter().zip(&written).filter(|(_, is)| **is).map(|(it, _)| it.event).collect();
-                answer(waiting, written);
+                // A receiver that is gone has given up waiting, and gives out nothing.
+                for durable in waiting {
+                    let _ = durable.send(true);
+                }
                 // The next batch waits for this, so it has little time. Nothing is lost without it.
                 if let Err(error) = log.mark_used(&events).await {
                     tracing::debug!(%error, "credentials could not be marked as used");

@@ -7,6 +7,7 @@
 mod audit;
 mod authentication;
 pub mod backup;
+mod counts;
 mod credentials;
 mod error;
 mod keys;
@@ -65,6 +66,7 @@ pub struct Service {
     audit: AuditQueue,
     proof: proof::ProofQueue,
     memory: memory::Memory,
+    counts: counts::Counts,
     /// How old audit events must be to be pruned.
     retention: Retention,
     clock: Arc<dyn Clock>,

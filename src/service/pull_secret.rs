@@ -105,21 +105,20 @@ impl Service {
         let premises = [&[known.premise], &answer.premises[..]].concat();
         if request.knows(&answer.tag) {
             let holds = self.proof.holds(premises).await?;
+            self.counts.recall(holds);
             return Ok(holds.then(|| PullSecret::Known(answer.tag.clone())));
         }
         let Some(kept) = &answer.document else { return Ok(None) };
         let handed_out = kept.handed_out.iter().map(CredentialId::as_uuid).collect();
-        if !self.audit.record_if(premises, self.event(&permit, Some(&answer.place), handed_out)).await? {
+        let event = self.event(&permit, Some(&answer.place), handed_out);
+        let recorded = self.proof.record_if(premises, event).await?;
+        self.counts.recall(recorded);
+        if !recorded {
             return Ok(None);
         }
         // Opened last, so that no plaintext lies about while its event becomes durable.
         let Ok(document) = self.memory.open(answer.place.id, kept) else { return Ok(None) };
-        count_hand_out(kept.handed_out.len());
+        self.counts.hand_out(kept.handed_out.len());
         Ok(Some(PullSecret::Fresh { document, tag: answer.tag.clone(), omitted: answer.omitted.clone() }))
     }
-}
-
-fn count_hand_out(passwords: usize) {
-    metrics::counter!("regcred_hand_outs_total").increment(1);
-    metrics::counter!("regcred_passwords_handed_out_total").increment(passwords as u64);
 }

@@ -19,20 +19,29 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The way in.
 pub(super) struct Queue<Q, A>(mpsc::Sender<Asked<Q, A>>);
 
+impl<Q, A> Clone for Queue<Q, A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 /// A question, and where its answer goes.
-pub(super) struct Asked<Q, A> {
-    pub(super) question: Q,
-    pub(super) answer: oneshot::Sender<A>,
+struct Asked<Q, A> {
+    question: Q,
+    answer: oneshot::Sender<A>,
 }
 
 /// The other end.
-pub(super) struct Gathered<Q, A>(mpsc::Receiver<Asked<Q, A>>);
+pub(super) struct Gathered<Q, A> {
+    receiver: mpsc::Receiver<Asked<Q, A>>,
+    batch: Vec<Asked<Q, A>>,
+}
 
 impl<Q, A> Queue<Q, A> {
     /// Both ends.
     pub(super) fn new() -> (Self, Gathered<Q, A>) {
         let (sender, receiver) = mpsc::channel(LENGTH);
-        (Self(sender), Gathered(receiver))
+        (Self(sender), Gathered { receiver, batch: Vec::new() })
     }
 
     /// Asks, and waits for the answer. None if the queue is full, nothing could be found out, or it took longer than two seconds.
@@ -40,6 +49,13 @@ impl<Q, A> Queue<Q, A> {
         let (answer, answered) = oneshot::channel();
         self.0.try_send(Asked { question, answer }).ok()?;
         timeout(PATIENCE, answered).await.ok()?.ok()
+    }
+
+    /// Hands a question over to this queue, to be answered from here. If the queue is full, its asker is told that nothing could be
+    /// found out.
+    pub(super) fn hand_over(&self, question: Q, answer: oneshot::Sender<A>) {
+        // What is not taken is dropped with its way back.
+        let _ = self.0.try_send(Asked { question, answer });
     }
 
     /// Whether there is somebody who answers. He goes only with the process, or by a defect.
@@ -56,15 +72,7 @@ impl<Q, A> Queue<Q, A> {
 impl<Q, A> Gathered<Q, A> {
     /// All that has come, and where the answers go; nothing when everybody who could ask is gone.
     pub(super) async fn next(&mut self) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)> {
-        let mut batch = Vec::with_capacity(BATCH);
-        let count = self.0.recv_many(&mut batch, BATCH).await;
-        (count > 0).then(|| batch.into_iter().map(|asked| (asked.question, asked.answer)).unzip())
-    }
-}
-
-/// Gives the answers. Who is gone has given up waiting.
-pub(super) fn answer<A>(to: Vec<oneshot::Sender<A>>, answers: impl IntoIterator<Item = A>) {
-    for (waiting, answer) in to.into_iter().zip(answers) {
-        let _ = waiting.send(answer);
+        let count = self.receiver.recv_many(&mut self.batch, BATCH).await;
+        (count > 0).then(|| self.batch.drain(..).map(|asked| (asked.question, asked.answer)).unzip())
     }
 }

@@ -3,7 +3,7 @@
 //! A database without its master keys is refused rather than guessed at: a process that ran on with other keys could
 //! not open what is stored, and what it stored could not be opened by others.
 
-use super::{AuditQueue, Error, Service, memory::Memory, proof::ProofQueue, replicas::OwnReplica};
+use super::{AuditQueue, Error, Service, counts::Counts, memory::Memory, proof::ProofQueue, replicas::OwnReplica};
 use crate::{
     crypto::{
         data_key::DataKey,
@@ -136,9 +136,10 @@ impl Service {
             replica,
             deployment,
             token_key: data_key.token_key(),
+            proof: ProofQueue::start(store.prover(), &audit),
             audit,
-            proof: ProofQueue::start(store.prover()),
             memory: Memory::new(&*random),
+            counts: Counts::new(),
             retention,
             clock,
             random,

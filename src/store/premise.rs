@@ -5,7 +5,7 @@
 //! The other order would not do, because a change may come in between.
 
 use super::StoreError;
-use crate::domain::{audit::AuditEvent, timestamp::Timestamp};
+use crate::domain::timestamp::Timestamp;
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -24,25 +24,9 @@ pub struct Premise {
     pub until: Option<Timestamp>,
 }
 
-/// An event that is to be written only if something holds.
-#[derive(Debug, Clone)]
-pub struct ConditionalEvent {
-    /// The event.
-    pub event: AuditEvent,
-    /// What must hold; nothing, if the event is to be written in any case.
-    pub premises: Vec<Premise>,
-}
-
-impl From<AuditEvent> for ConditionalEvent {
-    /// The event in any case.
-    fn from(event: AuditEvent) -> Self {
-        Self { event, premises: Vec::new() }
-    }
-}
-
 /// Looks whether premises hold, on a connection that nothing else uses.
 #[async_trait]
 pub trait Prover: Send {
     /// Whether all premises of each case hold now. What was committed before this was asked is taken into account.
-    async fn prove(&mut self, cases: &[Vec<Premise>]) -> Result<Vec<bool>, StoreError>;
+    async fn prove(&mut self, cases: &[&[Premise]]) -> Result<Vec<bool>, StoreError>;
 }

@@ -2,6 +2,7 @@
 
 mod altered;
 mod choice;
+mod recalled;
 
 use crate::support::{Server, id, login, scope, secret_password, store};
 use regcred::{

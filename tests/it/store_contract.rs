@@ -66,7 +66,7 @@ macro_rules! contract {
                 what_changes_nothing_that_is_handed_out_ends_nothing,
                 a_token_that_is_revoked_or_ends_is_no_premise,
                 a_scope_that_is_made_anew_is_another_one,
-                of_a_batch_exactly_those_events_are_written_whose_premises_hold,
+                every_case_of_a_batch_is_proved_by_itself,
             }
             retention {
                 the_newest_events_are_listed_backwards,

@@ -1,6 +1,6 @@
 //! The long way to a pull secret: from what the database holds now.
 
-use super::{Omission, OmissionReason, PullSecret, PullSecretRequest, count_hand_out};
+use super::{Omission, OmissionReason, PullSecret, PullSecretRequest};
 use crate::{
     crypto::{data_key::DataKey, keyring::KeyError},
     domain::{
@@ -88,7 +88,7 @@ impl Service {
         let handed_out: Vec<_> = opened.iter().map(|(entry, _)| entry.credential.id).collect();
         let objects = handed_out.iter().map(CredentialId::as_uuid).collect();
         self.audit.record(self.event(&permit, Some(&place), objects)).await?;
-        count_hand_out(handed_out.len());
+        self.counts.hand_out(handed_out.len());
         // What cannot be read is told in the log each time, and may be mended without the database's knowledge.
         if unreadable.is_none() {
             let kept = self.memory.seal(place.id, &document, handed_out);

@@ -7,7 +7,6 @@ use super::{
     line::{self, Line},
     many::{self, Texts},
     own::{OwnConnection, OwnLine},
-    premises::Lapsed,
     rows::CountRow,
     turn,
 };
@@ -17,7 +16,7 @@ use crate::{
         permission::Action,
         timestamp::Timestamp,
     },
-    store::{AuditLog, ConditionalEvent, Corrupt, StoreError},
+    store::{AuditLog, Corrupt, StoreError},
 };
 use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -37,12 +36,12 @@ const MARKED: usize = 10_000;
 pub(super) async fn record<DB: Dialect>(
     line: &mut impl Line<DB>,
     texts: &'static Texts,
-    events: &[&AuditEvent],
+    events: &[AuditEvent],
 ) -> Result<(), StoreError> {
     for events in events.chunks(many::MOST) {
         let (rows, text) = texts.at_least(events.len());
         let count = i64::try_from(events.len()).expect("events are held in memory");
-        let numbered = (1 - count..).zip(events).map(|(number, event)| Some((number, *event)));
+        let numbered = (1 - count..).zip(events).map(Some);
         let padded = numbered.chain(std::iter::repeat(None)).take(rows);
         let statement = padded.fold(sql::<DB>(text).bind(count), bind_event);
         let last = statement.optional::<CountRow>(line).await?;
@@ -106,27 +105,19 @@ impl<DB: Dialect> SqlAuditLog<DB> {
 
 #[async_trait]
 impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
-    async fn append(&mut self, events: &[ConditionalEvent]) -> Result<Vec<bool>, StoreError> {
+    async fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let deadline = Instant::now() + PATIENCE;
         let mut line = self.connection.line(deadline).await?;
-        // Else each of the two is a transaction by itself, so that the first holds up nobody, and the second is one message.
-        let in_transaction = line.is_pooled();
-        if in_transaction {
-            line::begin(&mut line, DB::BEGIN).await?;
-        }
-        let lapsed = Lapsed::of::<DB>(&mut line, events.iter().flat_map(|event| &event.premises)).await?;
-        let hold: Vec<_> = events.iter().map(|event| lapsed.spares(&event.premises)).collect();
-        let holding = events.iter().zip(&hold).filter(|(_, hold)| **hold);
-        let holding: Vec<_> = holding.map(|(entry, _)| &entry.event).collect();
         let _turn = turn(&self.turn, deadline).await?;
-        if in_transaction {
-            record::<DB>(&mut line, DB::RECORD, &holding).await?;
+        if line.is_pooled() {
+            line::begin(&mut line, DB::BEGIN).await?;
+            record::<DB>(&mut line, DB::RECORD, events).await?;
             line::commit(&mut line).await?;
         } else {
-            record::<DB>(&mut line, DB::RECORD_AND_COMMIT, &holding).await?;
+            record::<DB>(&mut line, DB::RECORD_AND_COMMIT, events).await?;
         }
         self.connection.keep(line);
-        Ok(hold)
+        Ok(())
     }
 
     async fn mark_used(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {

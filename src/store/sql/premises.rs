@@ -31,10 +31,10 @@ impl Lapsed {
     /// Finds out which of these do not hold.
     pub(super) async fn of<DB: Dialect>(
         line: &mut impl Line<DB>,
-        premises: impl Iterator<Item = &Premise> + Send,
-    ) -> Result<Self, StoreError> {
         // Those who ask at the same time mostly rest on the same few.
-        let premises: Vec<_> = premises.collect::<HashSet<_>>().into_iter().collect();
+        premises: HashSet<Premise>,
+    ) -> Result<Self, StoreError> {
+        let premises: Vec<_> = premises.into_iter().collect();
         let mut lapsed = HashSet::new();
         for premises in premises.chunks(many::MOST) {
             let (rows, text) = DB::LAPSED.at_least(premises.len());
@@ -65,13 +65,15 @@ impl<DB: Dialect> SqlProver<DB> {
 
 #[async_trait]
 impl<DB: Dialect> Prover for SqlProver<DB> {
-    async fn prove(&mut self, cases: &[Vec<Premise>]) -> Result<Vec<bool>, StoreError> {
+    async fn prove(&mut self, cases: &[&[Premise]]) -> Result<Vec<bool>, StoreError> {
+        let premises = cases.iter().flat_map(|premises| premises.iter().copied()).collect();
         let mut line = self.0.line(Instant::now() + PATIENCE).await?;
-        // Behind a pooler a question outside of a transaction would have no limits on the server.
+        // Behind a pooler a question outside of a transaction would have no limits on the server, and might be answered by a
+        // standby that lags behind. One that could write is begun by the primary alone.
         if line.is_pooled() {
-            line::begin(&mut line, DB::BEGIN_READING).await?;
+            line::begin(&mut line, DB::BEGIN).await?;
         }
-        let lapsed = Lapsed::of::<DB>(&mut line, cases.iter().flatten()).await?;
+        let lapsed = Lapsed::of::<DB>(&mut line, premises).await?;
         if line.is_pooled() {
             line::commit(&mut line).await?;
         }
