@@ -78,7 +78,7 @@ async fn compare(arguments: &Arguments) -> Result<()> {
 }
 
 async fn measure(plan: &Plan, arguments: &Arguments, rows: &mut Vec<Row>) -> Result<()> {
-    let (mut world, start) = World::make(plan, arguments.keep.as_deref()).await?;
+    let mut world = World::make(plan, arguments.keep.as_deref()).await?;
     let version = world.version.as_deref().unwrap_or("embedded");
     println!("\n{} ({version}) x {}: {} credentials", plan.engine, plan.replicas, plan.credentials);
     println!("requests go over {} of {} projects", world.working_set(), world.projects);
@@ -87,8 +87,8 @@ async fn measure(plan: &Plan, arguments: &Arguments, rows: &mut Vec<Row>) -> Res
     }
     println!(
         "ready {} ms after its start by its line, {} ms by /readyz (medians)",
-        start.line.as_millis(),
-        start.ready.as_millis()
+        world.start.line.as_millis(),
+        world.start.ready.as_millis()
     );
     let mut prepared: Option<cases::Prepared> = None;
     for (case, connections) in &plan.points {

@@ -1,6 +1,9 @@
 //! What was measured, as a table and as CSV.
 
-use crate::arguments::{Case, Engine};
+use crate::{
+    arguments::{Case, Engine},
+    world::Start,
+};
 use anyhow::Result;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::ASCII_MARKDOWN};
 use std::path::Path;
@@ -69,6 +72,8 @@ pub struct Row {
     pub memory: f64,
     /// How much more that is than after the first warm-up.
     pub memory_growth: f64,
+    /// How long a server took to start on the database.
+    pub start: Start,
     /// The length of the answer's body.
     pub bytes: usize,
 }
@@ -153,6 +158,8 @@ pub fn write_csv(rows: &[Row], path: &Path) -> Result<()> {
         "bare_cpu_us",
         "resident_mib",
         "resident_growth_mib",
+        "ready_line_ms",
+        "readyz_ms",
     ])?;
     for row in rows {
         let mut record = vec![
@@ -174,6 +181,7 @@ pub fn write_csv(rows: &[Row], path: &Path) -> Result<()> {
         let cpu = row.database_cpu.map(|cpu| format!("{cpu:.2}")).unwrap_or_default();
         record.extend([format!("{:.2}", row.regcred.cpu), cpu, format!("{:.2}", row.bare.cpu)]);
         record.extend([row.memory, row.memory_growth].map(|memory| format!("{memory:.2}")));
+        record.extend([row.start.line, row.start.ready].map(|time| format!("{:.1}", time.as_secs_f64() * 1e3)));
         file.write_record(record)?;
     }
     Ok(file.flush()?)

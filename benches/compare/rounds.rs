@@ -44,7 +44,9 @@ pub async fn measure(
     let load = Load { targets, ..bare_load.clone() };
     let (mut bares, mut rounds) = (Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
+        bare_load.run(WARM_UP)?;
         bares.push(round(&bare_load, &[bare.pid()], None, duration)?);
+        load.run(WARM_UP)?;
         let before = world.audited().await?;
         let measured = round(&load, &world.pids(), world.postmaster, duration)?;
         audited(prepared.case, &measured, world.audited().await? - before)?;
@@ -65,6 +67,7 @@ pub async fn measure(
         database_cpu: world
             .postmaster
             .map(|_| Spread::of(rounds.iter().map(|round| round.database_cpu).collect()).median),
+        start: world.start,
         memory: rounds[rounds.len() - 1].memory_after,
         memory_growth: rounds[rounds.len() - 1].memory_after - rounds[0].memory_before,
         bytes: prepared.recording.body.len(),
@@ -72,7 +75,6 @@ pub async fn measure(
 }
 
 fn round(load: &Load<'_>, pids: &[u32], postmaster: Option<u32>, duration: Duration) -> Result<Round> {
-    load.run(WARM_UP)?;
     let memory_before = resident(pids)?;
     let database = || postmaster.map_or(Ok(Duration::ZERO), computed_with_children);
     let (before, database_before) = (computed(pids)?, database()?);
@@ -85,7 +87,8 @@ fn round(load: &Load<'_>, pids: &[u32], postmaster: Option<u32>, duration: Durat
     Ok(Round { counted, cpu, database_cpu, memory_before, memory_after: resident(pids)? })
 }
 
-/// Holds the answers that were counted against the audit log, which the warm-up has added to as well.
+/// Holds the answers that were counted against the events that came meanwhile. Requests that were under way at the end leave
+/// events and are not counted.
 fn audited(case: Case, round: &Round, events: u64) -> Result<()> {
     let answers = round.counted.answers;
     if case.is_audited() {
