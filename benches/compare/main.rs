@@ -79,8 +79,9 @@ async fn compare(arguments: &Arguments) -> Result<()> {
 
 async fn measure(plan: &Plan, arguments: &Arguments, rows: &mut Vec<Row>) -> Result<()> {
     let mut world = World::make(plan, arguments.keep.as_deref()).await?;
+    println!("\n{}", machine::disk(arguments)?);
     let version = world.version.as_deref().unwrap_or("embedded");
-    println!("\n{} ({version}) x {}: {} credentials", plan.engine, plan.replicas, plan.credentials);
+    println!("{} ({version}) x {}: {} credentials", plan.engine, plan.replicas, plan.credentials);
     println!("requests go over {} of {} projects", world.working_set(), world.projects);
     if plan.points.iter().any(|(case, _)| *case == Case::Scatter) {
         println!("scatter goes over all projects, with a token for each organization");

@@ -11,7 +11,7 @@ use crate::{
     servers::Server,
     world::World,
 };
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use std::time::Duration;
 
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -44,11 +44,11 @@ pub async fn measure(
     let load = Load { targets, ..bare_load.clone() };
     let (mut bares, mut rounds) = (Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
-        bare_load.run(WARM_UP)?;
-        bares.push(round(&bare_load, &[bare.pid()], None, duration)?);
-        load.run(WARM_UP)?;
+        bare_load.run(WARM_UP).context("bare warms up")?;
+        bares.push(round(&bare_load, &[bare.pid()], None, duration).context("a round of bare")?);
+        load.run(WARM_UP).context("regcred warms up")?;
         let before = world.audited().await?;
-        let measured = round(&load, &world.pids(), world.postmaster, duration)?;
+        let measured = round(&load, &world.pids(), world.postmaster, duration).context("a round of regcred")?;
         audited(prepared.case, &measured, world.audited().await? - before)?;
         rounds.push(measured);
     }
@@ -79,6 +79,7 @@ fn round(load: &Load<'_>, pids: &[u32], postmaster: Option<u32>, duration: Durat
     let database = || postmaster.map_or(Ok(Duration::ZERO), computed_with_children);
     let (before, database_before) = (computed(pids)?, database()?);
     let counted = load.run(duration)?;
+    ensure!(counted.answers > 0, "nothing was answered in {} s", duration.as_secs());
     let each = |since: Duration, now: Duration| {
         // A process of PostgreSQL's that ended between two looks can make a sum a little smaller.
         now.saturating_sub(since).as_secs_f64() * 1e6 / float(counted.answers)

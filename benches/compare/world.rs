@@ -23,6 +23,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 /// How many projects an organization has.
@@ -34,6 +35,7 @@ pub const EMAIL: &str = "team@example.com";
 const STARTS: usize = 5;
 /// How many things are asked of a server at once while a world is made.
 const AT_ONCE: usize = 16;
+const MOST_RETRIES: u32 = 5;
 
 /// An organization by its number.
 pub fn organization(number: usize) -> Scope {
@@ -156,11 +158,20 @@ impl World {
     async fn make_tokens(&self, role: Role, scopes: impl Iterator<Item = Scope>) -> Result<Vec<String>> {
         let name = "compare".parse()?;
         let new = NewToken { name: &name, role, expires_in_days: Some(1) };
-        let made = scopes.map(|scope| async move {
-            let made = self.operator.token_create(&scope, &new).await?;
-            Ok(made.token.expose().to_owned())
-        });
-        stream::iter(made).buffered(AT_ONCE).try_collect().await
+        stream::iter(scopes.map(|scope| self.make_token(scope, new))).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Tries again, for a disk that others keep busy is slower at times than the service waits. A token too many does no harm.
+    async fn make_token(&self, scope: Scope, new: NewToken<'_>) -> Result<String> {
+        let mut tries = 0;
+        loop {
+            match self.operator.token_create(&scope, &new).await {
+                Ok(made) => return Ok(made.token.expose().to_owned()),
+                Err(error) if tries == MOST_RETRIES => return Err(error.into()),
+                Err(_) => tries += 1,
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
     }
 
     /// How many events the audit log has seen.
