@@ -26,8 +26,12 @@ use regcred::{
         secret::Password,
         source::Clock as _,
     },
-    store::{DataKeyRecord, MasterKeyState, Tx, sql},
+    store::{DataKeyRecord, MasterKeyState, Store, StoreError, Tx, sql},
 };
+use std::time::Duration;
+use tokio::time::sleep;
+
+const MOST_TRIES: u32 = 20;
 
 struct Filler {
     keyring: Keyring,
@@ -45,34 +49,42 @@ pub async fn fill(place: &Place, projects: usize) -> Result<()> {
     let active = keys.iter().find(|key| key.state == MasterKeyState::Active).context("a master key is active")?.id;
     drop(queries);
     let filler = Filler { keyring, deployment, active };
-    // A transaction may last two seconds, which is far more than an organization takes.
     for organization in 0..projects.div_ceil(PROJECTS_OF_AN_ORGANIZATION) {
-        let mut tx = store.begin().await?;
-        tx.keys_lock().await?;
-        let parent = filler.scope(&mut *tx, world::organization(organization), None).await?;
-        let first = organization * PROJECTS_OF_AN_ORGANIZATION;
-        for project in first..projects.min(first + PROJECTS_OF_AN_ORGANIZATION) {
-            filler.project(&mut *tx, project, parent).await?;
+        let mut tries = 0;
+        while let Err(error) = filler.organization(&*store, organization, projects).await {
+            // A transaction may last two seconds: far more than an organization takes, but for a machine that is busy.
+            tries += 1;
+            if tries == MOST_TRIES || error.downcast_ref::<StoreError>().is_none() {
+                return Err(error);
+            }
+            sleep(Duration::from_secs(1)).await;
         }
-        let event = AuditEvent::by_regcred(&System, &System, Action::OrganizationCreate, vec![parent.as_uuid()]);
-        tx.commit(event).await?;
     }
     store.close().await;
     Ok(())
 }
 
 impl Filler {
-    /// A scope with its data key.
-    async fn scope(&self, tx: &mut dyn Tx, scope: Scope, parent_id: Option<ScopeId>) -> Result<ScopeId> {
-        Ok(self.scope_with_key(tx, scope, parent_id).await?.0.id)
+    /// An organization with everything in it, in one transaction, unless it is there already.
+    async fn organization(&self, store: &dyn Store, number: usize, projects: usize) -> Result<()> {
+        let scope = world::organization(number);
+        let mut tx = store.begin().await?;
+        // A commit that was not heard of in time may have been one.
+        if tx.scope_find(&scope).await?.is_some() {
+            return Ok(());
+        }
+        tx.keys_lock().await?;
+        let parent = self.scope(&mut *tx, scope, None).await?.0.id;
+        let first = number * PROJECTS_OF_AN_ORGANIZATION;
+        for project in first..projects.min(first + PROJECTS_OF_AN_ORGANIZATION) {
+            self.project(&mut *tx, project, parent).await?;
+        }
+        let event = AuditEvent::by_regcred(&System, &System, Action::OrganizationCreate, vec![parent.as_uuid()]);
+        Ok(tx.commit(event).await?)
     }
 
-    async fn scope_with_key(
-        &self,
-        tx: &mut dyn Tx,
-        scope: Scope,
-        parent_id: Option<ScopeId>,
-    ) -> Result<(ScopeRecord, DataKey)> {
+    /// A scope with its data key.
+    async fn scope(&self, tx: &mut dyn Tx, scope: Scope, parent_id: Option<ScopeId>) -> Result<(ScopeRecord, DataKey)> {
         let record = ScopeRecord { scope, id: ScopeId::new(&System, &System), parent_id, created_at: System.now() };
         ensure!(tx.scope_insert(&record).await?, "the database was empty");
         let key = DataKey::generate(DataKeyId::new(&System, &System), &System);
@@ -86,7 +98,7 @@ impl Filler {
 
     async fn project(&self, tx: &mut dyn Tx, number: usize, parent: ScopeId) -> Result<()> {
         let scope = Scope::Project(world::project(number));
-        let (place, key) = self.scope_with_key(tx, scope, Some(parent)).await?;
+        let (place, key) = self.scope(tx, scope, Some(parent)).await?;
         for login in 0..CREDENTIALS_OF_A_PROJECT {
             let (credential, password) = credential(&place, login)?;
             let username = credential.username.as_ref().map(Username::as_str);
