@@ -1,19 +1,14 @@
--- What wrk sends. Arguments: the file of requests, the number of threads, where to start in the file, and the first of the
--- numbers that stand where a request says MARK, each used once.
+-- What wrk sends, in its only thread. Arguments: the file of requests, and how many of wrk were started before, which says
+-- where to start in the file and what stands where a request says MARK: numbers that are used once.
 --
 -- A line of the file is a request: method, path, body and any headers, separated by tabs. All are made into bytes before
 -- the first is sent, and nothing looks at the answers, so that the load costs as little as it can.
 
 local MARK = "@@@@@@@@@@@@"
-local NUMBERS_OF_A_THREAD = 10000000
+local NUMBERS = 10000000
+local GOLDEN_RATIO = 0.6180339887498949
 
-local started = 0
 local heads, tails, count, position, number = {}, {}, 0, 0, 0
-
-function setup(thread)
-   thread:set("thread_number", started)
-   started = started + 1
-end
 
 function init(arguments)
    for line in io.lines(arguments[1]) do
@@ -33,11 +28,10 @@ function init(arguments)
       heads[count] = first and text:sub(1, first - 1) or text
       tails[count] = first and text:sub(last + 1) or false
    end
-   -- The threads go through the list a part of it apart.
-   local own = thread_number or 0
-   local threads, start, first_number = tonumber(arguments[2]), tonumber(arguments[3]), tonumber(arguments[4])
-   position = (start + math.floor(own * count / threads)) % count
-   number = first_number + own * NUMBERS_OF_A_THREAD
+   -- As far as can be from where the others and those before started, so that what they left in memory is met late.
+   local started = tonumber(arguments[2])
+   position = math.floor(started * GOLDEN_RATIO % 1 * count)
+   number = started * NUMBERS
 end
 
 function request()

@@ -10,9 +10,8 @@ use std::{
     time::Duration,
 };
 
-/// What `load.lua` gives each of its threads to number requests with.
-const NUMBERS_OF_A_THREAD: u64 = 10_000_000;
-const MOST_THREADS: usize = 2;
+/// How many of wrk send, where there are as many connections.
+const SENDERS: usize = 2;
 
 /// Stands in a request where a number is to be that was never used before; known to `load.lua`.
 pub const MARK: &str = "@@@@@@@@@@@@";
@@ -20,7 +19,7 @@ pub const MARK: &str = "@@@@@@@@@@@@";
 /// What to send where.
 #[derive(Debug, Clone)]
 pub struct Load<'a> {
-    /// The servers, which get an equal share each.
+    /// The servers, which get an equal share of the connections each.
     pub targets: Vec<&'a str>,
     /// The file of requests.
     pub requests: &'a Path,
@@ -37,7 +36,7 @@ pub struct Counted {
     pub rate: f64,
     /// Bytes that came in.
     pub bytes: u64,
-    /// How long half of the requests took at most, in milliseconds; of several servers the worst.
+    /// How long half of the requests took at most, in milliseconds; the worst of what each wrk says.
     pub p50: f64,
     /// How long 99 of 100 took at most.
     pub p99: f64,
@@ -74,7 +73,14 @@ impl Drop for Running {
 impl Load<'_> {
     /// Sends for that long. Any error is one of the whole comparison.
     pub fn run(&self, duration: Duration) -> Result<Counted> {
-        let running = self.targets.iter().map(|target| self.start(target, duration)).collect::<Result<Vec<_>>>()?;
+        // Each has one thread: wrk lets the first of several send while it still makes the requests of the next, and does
+        // not count that time.
+        let senders = self.targets.len().max(SENDERS.min(self.connections));
+        let targets = self.targets.iter().cycle().take(senders).enumerate();
+        // These shares add up to all connections.
+        let share = |number: usize| ((self.connections + number) / senders).max(1);
+        let running = targets.map(|(number, target)| self.start(target, share(number), duration));
+        let running = running.collect::<Result<Vec<_>>>()?;
         let mut sum = Counted::default();
         for wrk in running {
             let line = finish(wrk)?;
@@ -100,19 +106,13 @@ impl Load<'_> {
         Ok(sum)
     }
 
-    fn start(&self, target: &str, duration: Duration) -> Result<Running> {
-        static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        let connections = (self.connections / self.targets.len()).max(1);
-        let threads = if self.targets.len() > 1 { 1 } else { connections.min(MOST_THREADS) };
-        let numbers = NUMBERS_OF_A_THREAD * u64::try_from(threads)?;
-        let first = NUMBERS.fetch_add(numbers, Ordering::Relaxed);
+    fn start(&self, target: &str, connections: usize, duration: Duration) -> Result<Running> {
+        static STARTED: AtomicU64 = AtomicU64::new(0);
         let mut command = Command::new("wrk");
-        command.arg(format!("--threads={threads}")).arg(format!("--connections={connections}"));
+        command.arg("--threads=1").arg(format!("--connections={connections}"));
         command.arg(format!("--duration={}s", duration.as_secs())).arg("--timeout=10s");
         command.arg("--script").arg(script()).arg(target).arg("--").arg(self.requests);
-        // Not where the run before began, so that what that one left in memory is met by chance only.
-        let start = first / NUMBERS_OF_A_THREAD * 7_919;
-        command.args([threads.to_string(), start.to_string(), first.to_string()]);
+        command.arg(STARTED.fetch_add(1, Ordering::Relaxed).to_string());
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         Ok(Running(child.context("wrk does not start; Debian's package wrk has it")?))
     }
