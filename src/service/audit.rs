@@ -5,7 +5,7 @@
 
 use super::{
     Error, Service,
-    queue::{Gathered, Queue},
+    queue::{Gathered, Queue, answer},
 };
 use crate::{
     domain::{
@@ -16,13 +16,13 @@ use crate::{
         text::Invalid,
         timestamp::Timestamp,
     },
-    store::{AuditLog, AuditScope, Rows},
+    store::{AuditLog, AuditScope, ConditionalEvent, Premise, Rows},
 };
 use std::{fmt, str::FromStr, time::Instant};
 use tokio::task::JoinHandle;
 
-/// The way into the audit log. An answer is always `true`: the event is durable.
-pub struct AuditQueue(Queue<AuditEvent, bool>);
+/// The way into the audit log.
+pub struct AuditQueue(Queue<ConditionalEvent, bool>);
 
 impl AuditQueue {
     /// Starts the one task that writes. It ends when every queue is gone and all that was in them is written.
@@ -38,7 +38,16 @@ impl AuditQueue {
     /// The queue is full, the commit failed, or it took longer than two seconds. Whatever the event tells of must then not
     /// happen; that the event may yet be written errs on the safe side.
     pub(super) async fn record(&self, event: AuditEvent) -> Result<(), Error> {
-        self.0.ask(event).await.map(|_| ()).ok_or(Error::AuditUnavailable)
+        self.0.ask(event.into()).await.map(|_| ()).ok_or(Error::AuditUnavailable)
+    }
+
+    /// Returns `true` when the event is durable, or `false` when one of these does not hold by what was committed before this was
+    /// asked. What the event tells of must then not happen.
+    ///
+    /// # Errors
+    /// As with [`AuditQueue::record`].
+    pub(super) async fn record_if(&self, premises: Vec<Premise>, event: AuditEvent) -> Result<bool, Error> {
+        self.0.ask(ConditionalEvent { event, premises }).await.ok_or(Error::AuditUnavailable)
     }
 
     /// Whether the writer is there. It ends only with the process, or by a defect.
@@ -49,23 +58,17 @@ impl AuditQueue {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
-
-    /// The way in, for those who answer for somebody else.
-    pub(super) fn queue(&self) -> Queue<AuditEvent, bool> {
-        self.0.clone()
-    }
 }
 
-async fn write(mut log: Box<dyn AuditLog>, mut queue: Gathered<AuditEvent, bool>) {
+async fn write(mut log: Box<dyn AuditLog>, mut queue: Gathered<ConditionalEvent, bool>) {
     while let Some((events, waiting)) = queue.next().await {
         let begun = Instant::now();
         match log.append(&events).await {
-            Ok(()) => {
+            Ok(held) => {
                 metrics::histogram!("regcred_audit_commit_seconds").record(begun.elapsed());
-                // A receiver that is gone has given up waiting, and gives out nothing.
-                for durable in waiting {
-                    let _ = durable.send(true);
-                }
+                let events = events.into_iter().zip(&held).filter(|(_, held)| **held);
+                let events: Vec<_> = events.map(|(entry, _)| entry.event).collect();
+                answer(waiting, held);
                 // The next batch waits for this, so it has little time. Nothing is lost without it.
                 if let Err(error) = log.mark_used(&events).await {
                     tracing::debug!(%error, "credentials could not be marked as used");

@@ -111,7 +111,7 @@ impl Service {
         let Some(kept) = &answer.document else { return Ok(None) };
         let handed_out = kept.handed_out.iter().map(CredentialId::as_uuid).collect();
         let event = self.event(&permit, Some(&answer.place), handed_out);
-        let recorded = self.proof.record_if(premises, event).await?;
+        let recorded = self.audit.record_if(premises, event).await?;
         self.counts.recall(recorded);
         if !recorded {
             return Ok(None);

@@ -19,12 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The way in.
 pub(super) struct Queue<Q, A>(mpsc::Sender<Asked<Q, A>>);
 
-impl<Q, A> Clone for Queue<Q, A> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
 /// A question, and where its answer goes.
 struct Asked<Q, A> {
     question: Q,
@@ -51,13 +45,6 @@ impl<Q, A> Queue<Q, A> {
         timeout(PATIENCE, answered).await.ok()?.ok()
     }
 
-    /// Hands a question over to this queue, to be answered from here. If the queue is full, its asker is told that nothing could be
-    /// found out.
-    pub(super) fn hand_over(&self, question: Q, answer: oneshot::Sender<A>) {
-        // What is not taken is dropped with its way back.
-        let _ = self.0.try_send(Asked { question, answer });
-    }
-
     /// Whether there is somebody who answers. He goes only with the process, or by a defect.
     pub(super) fn is_open(&self) -> bool {
         !self.0.is_closed()
@@ -74,5 +61,12 @@ impl<Q, A> Gathered<Q, A> {
     pub(super) async fn next(&mut self) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)> {
         let count = self.receiver.recv_many(&mut self.batch, BATCH).await;
         (count > 0).then(|| self.batch.drain(..).map(|asked| (asked.question, asked.answer)).unzip())
+    }
+}
+
+/// Gives the answers. Who is gone has given up waiting.
+pub(super) fn answer<A>(to: Vec<oneshot::Sender<A>>, answers: Vec<A>) {
+    for (waiting, answer) in to.into_iter().zip(answers) {
+        let _ = waiting.send(answer);
     }
 }

@@ -11,7 +11,7 @@ pub mod sql;
 pub mod tables;
 
 pub use log::{AuditScope, LogQueries, LogTx};
-pub use premise::{Premise, Prover, Stamp};
+pub use premise::{ConditionalEvent, Premise, Prover, Stamp};
 
 use crate::{
     crypto::{data_key::TokenMac, envelope::Sealed},
@@ -110,8 +110,9 @@ pub trait Store: Send + Sync + 'static {
 /// The audit log for events that belong to no other change: the hand-outs.
 #[async_trait]
 pub trait AuditLog: Send {
-    /// Makes all these events durable, or none.
-    async fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreError>;
+    /// Makes all those events durable whose premises hold, or none. Tells of each whether they did, by what was committed before
+    /// this was asked. When a change comes in between, an event may have been written whose premises do not hold.
+    async fn append(&mut self, events: &[ConditionalEvent]) -> Result<Vec<bool>, StoreError>;
 
     /// Marks the credentials of these hand-outs as used, to within a minute. Nothing is lost if it fails.
     async fn mark_used(&mut self, events: &[AuditEvent]) -> Result<(), StoreError>;

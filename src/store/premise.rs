@@ -5,7 +5,7 @@
 //! The other order would not do, because a change may come in between.
 
 use super::StoreError;
-use crate::domain::timestamp::Timestamp;
+use crate::domain::{audit::AuditEvent, timestamp::Timestamp};
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -22,6 +22,22 @@ pub struct Premise {
     pub stamp: Stamp,
     /// The end of its time, by the database's clock, if it has one: from then on the premise does not hold.
     pub until: Option<Timestamp>,
+}
+
+/// An event that is to be written only if something holds.
+#[derive(Debug, Clone)]
+pub struct ConditionalEvent {
+    /// The event.
+    pub event: AuditEvent,
+    /// What must hold; nothing, if the event is to be written in any case.
+    pub premises: Vec<Premise>,
+}
+
+impl From<AuditEvent> for ConditionalEvent {
+    /// The event in any case.
+    fn from(event: AuditEvent) -> Self {
+        Self { event, premises: Vec::new() }
+    }
 }
 
 /// Looks whether premises hold, on a connection that nothing else uses.

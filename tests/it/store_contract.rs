@@ -67,6 +67,8 @@ macro_rules! contract {
                 a_token_that_is_revoked_or_ends_is_no_premise,
                 a_scope_that_is_made_anew_is_another_one,
                 every_case_of_a_batch_is_proved_by_itself,
+                of_a_batch_exactly_those_events_are_written_whose_premises_hold,
+                what_was_proved_before_a_change_is_not_proved_after_it,
             }
             retention {
                 the_newest_events_are_listed_backwards,

@@ -7,7 +7,8 @@ use super::{
     line::{self, Line},
     many::{self, Texts},
     own::{OwnConnection, OwnLine},
-    rows::CountRow,
+    premises::{Moment, Proofs},
+    rows::RecordedRow,
     turn,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
         permission::Action,
         timestamp::Timestamp,
     },
-    store::{AuditLog, Corrupt, StoreError},
+    store::{AuditLog, ConditionalEvent, Corrupt, StoreError},
 };
 use async_trait::async_trait;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -36,18 +37,19 @@ const MARKED: usize = 10_000;
 pub(super) async fn record<DB: Dialect>(
     line: &mut impl Line<DB>,
     texts: &'static Texts,
-    events: &[AuditEvent],
-) -> Result<(), StoreError> {
+    events: &[&AuditEvent],
+) -> Result<Option<Moment>, StoreError> {
+    let mut moment = None;
     for events in events.chunks(many::MOST) {
         let (rows, text) = texts.at_least(events.len());
         let count = i64::try_from(events.len()).expect("events are held in memory");
-        let numbered = (1 - count..).zip(events).map(Some);
+        let numbered = (1 - count..).zip(events).map(|(number, event)| Some((number, *event)));
         let padded = numbered.chain(std::iter::repeat(None)).take(rows);
         let statement = padded.fold(sql::<DB>(text).bind(count), bind_event);
-        let last = statement.optional::<CountRow>(line).await?;
-        last.ok_or_else(|| Corrupt::sealed("audit_position", "last", &"1"))?;
+        let recorded = statement.optional::<RecordedRow>(line).await?;
+        moment = recorded.ok_or_else(|| Corrupt::sealed("audit_position", "last", &"1"))?;
     }
-    Ok(())
+    Ok(moment)
 }
 
 /// Gives the next thirteen `$n` what an event says, from its number, counted back from the last one's, to its address. A row
@@ -74,13 +76,14 @@ fn bind_event<DB: Dialect>(statement: Statement<DB>, numbered: Option<(i64, &Aud
 pub(super) struct SqlAuditLog<DB: Dialect> {
     connection: OwnConnection<DB>,
     turn: Arc<Semaphore>,
+    proofs: Proofs,
     /// When this log last marked credentials as used: most hand-outs need not ask the database again.
     marked: BTreeMap<Uuid, Timestamp>,
 }
 
 impl<DB: Dialect> SqlAuditLog<DB> {
     pub(super) fn new(connection: OwnConnection<DB>, turn: Arc<Semaphore>) -> Self {
-        Self { connection, turn, marked: BTreeMap::new() }
+        Self { connection, turn, proofs: Proofs::new(), marked: BTreeMap::new() }
     }
 
     async fn begin(&mut self, deadline: Instant, text: &'static str) -> Result<OwnLine<DB>, StoreError> {
@@ -105,19 +108,41 @@ impl<DB: Dialect> SqlAuditLog<DB> {
 
 #[async_trait]
 impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
-    async fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
+    async fn append(&mut self, events: &[ConditionalEvent]) -> Result<Vec<bool>, StoreError> {
         let deadline = Instant::now() + PATIENCE;
         let mut line = self.connection.line(deadline).await?;
-        let _turn = turn(&self.turn, deadline).await?;
+        if line.is_new {
+            self.proofs = Proofs::new();
+        }
         if line.is_pooled() {
             line::begin(&mut line, DB::BEGIN).await?;
-            record::<DB>(&mut line, DB::RECORD, events).await?;
+        }
+        let unproved = self.proofs.unproved(events.iter().flat_map(|event| &event.premises));
+        let lapsed = self.proofs.prove::<DB>(&mut line, unproved).await?;
+        let mut holds: Vec<_> = events.iter().map(|event| lapsed.spares(&event.premises)).collect();
+        let holding = events.iter().zip(&holds).filter(|(_, holds)| **holds);
+        let holding: Vec<_> = holding.map(|(entry, _)| &entry.event).collect();
+        let turn = turn(&self.turn, deadline).await?;
+        let moment = if line.is_pooled() {
+            record::<DB>(&mut line, DB::RECORD, &holding).await?;
             line::commit(&mut line).await?;
+            None
         } else {
-            record::<DB>(&mut line, DB::RECORD_AND_COMMIT, events).await?;
+            record::<DB>(&mut line, DB::RECORD_AND_COMMIT, &holding).await?
+        };
+        drop(turn);
+        // What was proved before was proved at the last moment. If this is another one, it is to be proved anew.
+        if let Some(moment) = moment {
+            if !self.proofs.stand_at(Some(&moment)) {
+                let all = self.proofs.unproved(events.iter().flat_map(|event| &event.premises));
+                self.proofs.prove::<DB>(&mut line, all).await?;
+            }
+            for (holds, event) in holds.iter_mut().zip(events) {
+                *holds = *holds && self.proofs.cover(&event.premises, &moment);
+            }
         }
         self.connection.keep(line);
-        Ok(())
+        Ok(holds)
     }
 
     async fn mark_used(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {

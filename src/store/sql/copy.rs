@@ -230,7 +230,7 @@ impl<DB: Dialect> Filling for SqlFilling<DB> {
     }
 
     async fn commit(mut self: Box<Self>, event: AuditEvent) -> Result<(), StoreError> {
-        audit::record::<DB>(&mut self.line, DB::RECORD, std::slice::from_ref(&event)).await?;
+        audit::record::<DB>(&mut self.line, DB::RECORD, &[&event]).await?;
         line::commit(&mut self.line).await?;
         // All is durable, whatever becomes of the connection.
         let _ = self.line.connection.close().await;

@@ -11,7 +11,8 @@ use super::{
     many::Texts,
     rows::{
         AuditEventRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow,
-        IdRow, MasterKeyRow, PruningRow, Record, ReplicaRow, ScopeRow, SealedCredentialRow, StampRow, TokenRow,
+        IdRow, MasterKeyRow, MomentRow, PruningRow, Record, RecordedRow, ReplicaRow, ScopeRow, SealedCredentialRow,
+        StampRow, TokenRow,
     },
 };
 use crate::{
@@ -64,7 +65,9 @@ pub(super) trait Dialect:
     + Reads<FoundTokenRow>
     + Reads<IdRow>
     + Reads<MasterKeyRow>
+    + Reads<MomentRow>
     + Reads<PruningRow>
+    + Reads<RecordedRow>
     + Reads<ReplicaRow>
     + Reads<ScopeRow>
     + Reads<SealedCredentialRow>
@@ -109,8 +112,11 @@ pub(super) trait Dialect:
     /// transaction.
     const RECORD: &'static LazyLock<Texts>;
 
-    /// The same as a transaction by itself.
+    /// The same as a transaction by itself. Tells the moment too, if the database knows any.
     const RECORD_AND_COMMIT: &'static LazyLock<Texts>;
+
+    /// Asks for the [`Moment`](super::premises::Moment) of a connection, if the database knows any.
+    const MOMENT: Option<&'static str>;
 
     /// Limits how long statements take on a connection that is used without transactions, if the database can wait for others.
     const LIMIT: Option<&'static str>;

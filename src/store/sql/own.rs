@@ -23,11 +23,13 @@ impl<DB: Dialect> OwnConnection<DB> {
 
     /// Takes the connection in use.
     pub(super) async fn line(&mut self, deadline: Instant) -> Result<OwnLine<DB>, StoreError> {
-        let connection = match self.connection.take() {
+        let kept = self.connection.take();
+        let is_new = kept.is_none();
+        let connection = match kept {
             Some(connection) => connection,
             None => in_time(deadline, self.connect()).await.map_err(|error| store_error::<DB>(&error))?,
         };
-        Ok(OwnLine { connection, deadline, pooled: self.pooled, fault: None })
+        Ok(OwnLine { connection, deadline, pooled: self.pooled, fault: None, is_new })
     }
 
     async fn connect(&mut self) -> Result<DB::Connection, sqlx::Error> {
@@ -51,6 +53,8 @@ pub(super) struct OwnLine<DB: Dialect> {
     deadline: Instant,
     pooled: bool,
     fault: Option<Fault>,
+    /// Whether it was made just now, and knows nothing of what an earlier one was told.
+    pub(super) is_new: bool,
 }
 
 impl<DB: Dialect> OwnLine<DB> {

@@ -1,4 +1,7 @@
 //! Whether premises hold.
+//!
+//! The proof is a question for each premise. `SQLite` also tells whether anything at all has been changed through another connection:
+//! as long as that is not so, what was proved once on this one is proved.
 
 use super::{
     PATIENCE,
@@ -6,12 +9,18 @@ use super::{
     line::{self, Line},
     many::{self, Place, Texts},
     own::OwnConnection,
-    rows::StampRow,
+    rows::{MomentRow, StampRow},
 };
-use crate::store::{Premise, Prover, StoreError};
+use crate::{
+    domain::timestamp::Timestamp,
+    store::{Premise, Prover, StoreError},
+};
 use async_trait::async_trait;
 use std::collections::HashSet;
 use tokio::time::Instant;
+
+/// How many proved premises are kept in mind.
+const MOST_PROVED: usize = 50_000;
 
 /// Finds out which of these premises, `(subject, stamp, until)`, hold no longer.
 pub(super) fn lapsed(place: Place) -> Texts {
@@ -24,17 +33,68 @@ pub(super) fn lapsed(place: Place) -> Texts {
     )
 }
 
+/// A moment of a connection.
+pub(super) struct Moment {
+    /// Another one after every change that was made through another connection (<https://www.sqlite.org/pragma.html#pragma_data_version>).
+    pub(super) version: i64,
+    /// The time by the database's clock.
+    pub(super) now: Timestamp,
+}
+
+/// What was proved on a connection.
+pub(super) struct Proofs {
+    /// The connection's version when it was, if the database tells one.
+    version: Option<i64>,
+    proved: HashSet<Premise>,
+}
+
+impl Proofs {
+    pub(super) fn new() -> Self {
+        Self { version: None, proved: HashSet::new() }
+    }
+
+    /// Those which were not proved.
+    pub(super) fn unproved<'a>(&self, premises: impl Iterator<Item = &'a Premise>) -> HashSet<Premise> {
+        premises.filter(|premise| !self.proved.contains(premise)).copied().collect()
+    }
+
+    /// Takes note of the moment. `false` if something may have changed since the last one, so that nothing is proved any more.
+    pub(super) fn stand_at(&mut self, moment: Option<&Moment>) -> bool {
+        let version = moment.map(|moment| moment.version);
+        let stands = version.is_some() && version == self.version && self.proved.len() <= MOST_PROVED;
+        if !stands {
+            self.proved.clear();
+        }
+        self.version = version;
+        stands
+    }
+
+    /// Asks which of these do not hold, and keeps the others in mind if the connection's version is known.
+    pub(super) async fn prove<DB: Dialect>(
+        &mut self,
+        line: &mut impl Line<DB>,
+        premises: HashSet<Premise>,
+    ) -> Result<Lapsed, StoreError> {
+        let lapsed = Lapsed::of::<DB>(line, premises.iter().copied().collect()).await?;
+        if self.version.is_some() {
+            self.proved.extend(premises.into_iter().filter(|premise| !lapsed.0.contains(premise)));
+        }
+        Ok(lapsed)
+    }
+
+    /// Whether all of these are proved and in time.
+    pub(super) fn cover(&self, premises: &[Premise], moment: &Moment) -> bool {
+        premises
+            .iter()
+            .all(|premise| self.proved.contains(premise) && premise.until.is_none_or(|until| moment.now < until))
+    }
+}
+
 /// Which premises hold no longer.
 pub(super) struct Lapsed(HashSet<Premise>);
 
 impl Lapsed {
-    /// Finds out which of these do not hold.
-    pub(super) async fn of<DB: Dialect>(
-        line: &mut impl Line<DB>,
-        // Those who ask at the same time mostly rest on the same few.
-        premises: HashSet<Premise>,
-    ) -> Result<Self, StoreError> {
-        let premises: Vec<_> = premises.into_iter().collect();
+    async fn of<DB: Dialect>(line: &mut impl Line<DB>, premises: Vec<Premise>) -> Result<Self, StoreError> {
         let mut lapsed = HashSet::new();
         for premises in premises.chunks(many::MOST) {
             let (rows, text) = DB::LAPSED.at_least(premises.len());
@@ -48,36 +108,52 @@ impl Lapsed {
         Ok(Self(lapsed))
     }
 
-    /// Whether all of these hold.
+    /// Whether none of these is among them.
     pub(super) fn spares(&self, premises: &[Premise]) -> bool {
         self.0.is_empty() || premises.iter().all(|premise| !self.0.contains(premise))
     }
 }
 
 /// Proves premises on a connection of its own.
-pub(super) struct SqlProver<DB: Dialect>(OwnConnection<DB>);
+pub(super) struct SqlProver<DB: Dialect> {
+    connection: OwnConnection<DB>,
+    proofs: Proofs,
+}
 
 impl<DB: Dialect> SqlProver<DB> {
     pub(super) fn new(connection: OwnConnection<DB>) -> Self {
-        Self(connection)
+        Self { connection, proofs: Proofs::new() }
     }
 }
 
 #[async_trait]
 impl<DB: Dialect> Prover for SqlProver<DB> {
     async fn prove(&mut self, cases: &[&[Premise]]) -> Result<Vec<bool>, StoreError> {
-        let premises = cases.iter().flat_map(|premises| premises.iter().copied()).collect();
-        let mut line = self.0.line(Instant::now() + PATIENCE).await?;
+        let mut line = self.connection.line(Instant::now() + PATIENCE).await?;
+        if line.is_new {
+            self.proofs = Proofs::new();
+        }
         // Behind a pooler a question outside of a transaction would have no limits on the server, and might be answered by a
         // standby that lags behind. One that could write is begun by the primary alone.
         if line.is_pooled() {
             line::begin(&mut line, DB::BEGIN).await?;
         }
-        let lapsed = Lapsed::of::<DB>(&mut line, premises).await?;
+        // Before the proofs: what changes in between makes the next moment another one.
+        let moment = match DB::MOMENT {
+            Some(text) => sql::<DB>(text).optional::<MomentRow>(&mut line).await?,
+            None => None,
+        };
+        self.proofs.stand_at(moment.as_ref());
+        let unproved = self.proofs.unproved(cases.iter().flat_map(|premises| premises.iter()));
+        let lapsed = self.proofs.prove::<DB>(&mut line, unproved).await?;
         if line.is_pooled() {
             line::commit(&mut line).await?;
         }
-        self.0.keep(line);
-        Ok(cases.iter().map(|premises| lapsed.spares(premises)).collect())
+        self.connection.keep(line);
+        let holds = |premises: &&[Premise]| match &moment {
+            Some(moment) => self.proofs.cover(premises, moment),
+            None => lapsed.spares(premises),
+        };
+        Ok(cases.iter().map(holds).collect())
     }
 }

@@ -9,7 +9,7 @@ mod log;
 pub(super) use keys::{DataKeyRow, DatabaseStatusRow, DeploymentRow, MasterKeyRow, ReplicaRow};
 pub(super) use log::{ClockRow, PruningRow};
 
-use super::columns::Ids;
+use super::{columns::Ids, premises::Moment};
 use crate::{
     crypto::{data_key::TokenMac, envelope::Sealed},
     domain::{
@@ -82,6 +82,41 @@ impl Record for CountRow {
 
     fn into_domain(self) -> Result<u64, &'static str> {
         u64::try_from(self.count).map_err(|_| "count")
+    }
+}
+
+/// What is known after events were written: the last number, and the moment, if the statement tells it.
+#[derive(FromRow)]
+pub(super) struct RecordedRow {
+    last: i64,
+    #[sqlx(default)]
+    version: Option<i64>,
+    #[sqlx(default)]
+    now: Option<Timestamp>,
+}
+
+impl Record for RecordedRow {
+    type Domain = Option<Moment>;
+    const TABLE: &'static str = "audit_position";
+
+    fn into_domain(self) -> Result<Option<Moment>, &'static str> {
+        u64::try_from(self.last).map_err(|_| "last")?;
+        Ok(self.version.zip(self.now).map(|(version, now)| Moment { version, now }))
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct MomentRow {
+    version: i64,
+    now: Timestamp,
+}
+
+impl Record for MomentRow {
+    type Domain = Moment;
+    const TABLE: &'static str = "database_clock";
+
+    fn into_domain(self) -> Result<Moment, &'static str> {
+        Ok(Moment { version: self.version, now: self.now })
     }
 }
 

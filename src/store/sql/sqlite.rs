@@ -38,20 +38,24 @@ const PASSING: [u32; 7] = [5, 6, 7, 8, 9, 13, 14];
 const IOERR: u32 = 10;
 
 static LAPSED: LazyLock<Texts> = LazyLock::new(|| premises::lapsed(many::positional));
-static RECORD: LazyLock<Texts> = LazyLock::new(|| record("", ""));
-static RECORD_AND_COMMIT: LazyLock<Texts> = LazyLock::new(|| record("begin immediate; ", "; commit"));
+static RECORD: LazyLock<Texts> = LazyLock::new(|| record("", "; select last from audit_position"));
+static RECORD_AND_COMMIT: LazyLock<Texts> = LazyLock::new(|| {
+    let end = "; select last, data_version as version, now \
+               from audit_position cross join pragma_data_version cross join database_clock; commit";
+    record("begin immediate; ", end)
+});
 
 /// Several statements in one message to the thread that SQLite runs on: each message costs more than what it says. If one of them
 /// fails, the connection is left inside of the transaction, and is closed. `or rollback` spares a journal for taking back half
 /// a statement.
-fn record(begin: &str, commit: &str) -> Texts {
+fn record(begin: &str, end: &str) -> Texts {
     let head = "update audit_position set last = last + ? where singleton = 1; \
                 insert or rollback into audit_events (sequence, id, at, request_id, principal, token_id, scope, \
                 organization_id, project_id, operation, object_ids, outcome, address) \
                 select p.last + column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, \
                 column11, column12, column13 from audit_position p cross join (values ";
-    let tail = ") as event where column1 is not null and p.last >= 0; select last as count from audit_position";
-    Texts::new((&format!("{begin}{head}"), 1), 13, &format!("{tail}{commit}"), many::positional)
+    let tail = ") as event where column1 is not null and p.last >= 0";
+    Texts::new((&format!("{begin}{head}"), 1), 13, &format!("{tail}{end}"), many::positional)
 }
 
 impl Dialect for Sqlite {
@@ -73,6 +77,8 @@ impl Dialect for Sqlite {
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD_AND_COMMIT;
+    const MOMENT: Option<&'static str> =
+        Some("select data_version as version, now from pragma_data_version cross join database_clock");
     const LIMIT: Option<&'static str> = None;
 
     async fn run(connection: &mut SqliteConnection, text: &'static str) -> Result<(), sqlx::Error> {

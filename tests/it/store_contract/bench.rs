@@ -21,8 +21,8 @@ use regcred::{
         token::{Token, TokenText},
     },
     store::{
-        AuditScope, CredentialFilter, DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState, Queries,
-        SealedCredential, SealedPassword, Store, Tx,
+        AuditScope, ConditionalEvent, CredentialFilter, DataKeyRecord, Deployment, MasterKeyRecord, MasterKeyState,
+        Queries, SealedCredential, SealedPassword, Store, Tx,
         sql::{self, PostgresSettings},
     },
 };
@@ -359,4 +359,9 @@ impl Bench {
 pub async fn insert(tx: &mut dyn Tx, new: &SealedCredential) -> bool {
     let password = new.password.as_ref().unwrap();
     tx.credential_insert(&new.credential, new.scope_id, (&password.sealed, &password.fingerprint)).await.unwrap()
+}
+
+/// Events that rest on nothing.
+pub fn unconditional(events: &[AuditEvent]) -> Vec<ConditionalEvent> {
+    events.iter().cloned().map(ConditionalEvent::from).collect()
 }

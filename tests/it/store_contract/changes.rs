@@ -1,6 +1,6 @@
 //! Changes: what they keep, what they refuse, and that they happen whole or not at all.
 
-use super::bench::{Bench, Chance, REFUSED, insert};
+use super::bench::{Bench, Chance, REFUSED, insert, unconditional};
 use regcred::{
     domain::{
         audit::AuditEvent,
@@ -226,7 +226,7 @@ pub async fn concurrent_writers_wait_for_their_turn_and_all_succeed(bench: Bench
     work.push(tokio::spawn(async move {
         let mut log = logger.store.audit_log();
         for _ in 0..EACH {
-            log.append(&[logger.event(Action::PullSecretGet, Some(&place))]).await.unwrap();
+            log.append(&unconditional(&[logger.event(Action::PullSecretGet, Some(&place))])).await.unwrap();
         }
     }));
     // One who thinks for long holds up the others, and harms none.

@@ -2,8 +2,14 @@
 
 use super::bench::{Bench, at, insert, now};
 use regcred::{
-    domain::{id::TokenId, permission::Role, scope::ScopeRecord, token::Token},
-    store::{Premise, Stamp},
+    domain::{
+        id::TokenId,
+        page::Limit,
+        permission::{Action, Role},
+        scope::ScopeRecord,
+        token::Token,
+    },
+    store::{AuditScope, ConditionalEvent, Premise, Stamp},
 };
 use uuid::Uuid;
 
@@ -188,4 +194,53 @@ pub async fn every_case_of_a_batch_is_proved_by_itself(bench: Bench) {
     let cases: Vec<_> = many.chunks(1).chain([&good[..]]).collect();
     let held = prover.prove(&cases).await.unwrap();
     assert_eq!((held.iter().filter(|held| **held).count(), held.last()), (1, Some(&true)));
+}
+
+pub async fn of_a_batch_exactly_those_events_are_written_whose_premises_hold(bench: Bench) {
+    let acme = bench.scope("acme", None).await;
+    let mut log = bench.store.audit_log();
+    let mut before = i64::try_from(bench.event_count().await).unwrap();
+    for count in [1, 8, 13, 100, 512] {
+        // What was proved in the round before is so no longer.
+        bench.credential(&acme, &format!("registry-{count}.example")).await;
+        before += 1;
+        let good = of(&bench, &acme).await;
+        let stale = Premise { stamp: Stamp(Uuid::from_u128(3)), ..good[0] };
+        let over = Premise { until: Some(at(now() - 1_000_000)), ..good[0] };
+        let cases = [(vec![], true), (good.clone(), true), (vec![stale], false), (vec![good[0], over], false)];
+        for _ in 0..3 {
+            let round: Vec<_> = cases.iter().cycle().take(count).collect();
+            let event = || bench.event(Action::PullSecretGet, Some(&acme));
+            let entries =
+                round.iter().map(|(premises, _)| ConditionalEvent { event: event(), premises: premises.clone() });
+            let entries: Vec<_> = entries.collect();
+            assert!(log.append(&entries).await.unwrap().iter().eq(round.iter().map(|(_, held)| held)));
+            let expected = entries.iter().zip(&round).filter(|(_, (_, held))| *held).map(|(entry, _)| entry.event.id);
+            let expected: Vec<_> = expected.collect();
+            let most = Limit::try_from(500).unwrap();
+            let rows = bench.read().await.audit_event_list(AuditScope::Deployment, Some(before), most).await.unwrap();
+            let found: Vec<_> = rows.into_iter().map(|row| row.unwrap()).collect();
+            assert!(found.iter().map(|recorded| recorded.event.id).eq(expected.iter().copied()));
+            let after = before + i64::try_from(expected.len()).unwrap();
+            assert!(found.iter().map(|recorded| recorded.sequence).eq(before + 1..=after), "without a gap");
+            before = after;
+        }
+    }
+}
+
+pub async fn what_was_proved_before_a_change_is_not_proved_after_it(bench: Bench) {
+    let acme = bench.scope("acme", None).await;
+    let (mut prover, mut log) = (bench.store.prover(), bench.store.audit_log());
+    for round in 0..20 {
+        let before = of(&bench, &acme).await;
+        let entry =
+            || [ConditionalEvent { event: bench.event(Action::PullSecretGet, Some(&acme)), premises: before.clone() }];
+        for _ in 0..3 {
+            assert_eq!(prover.prove(&[&before]).await.unwrap(), [true]);
+            assert_eq!(log.append(&entry()).await.unwrap(), [true]);
+        }
+        bench.credential(&acme, &format!("registry-{round}.example")).await;
+        assert_eq!(prover.prove(&[&before]).await.unwrap(), [false]);
+        assert_eq!(log.append(&entry()).await.unwrap(), [false]);
+    }
 }

@@ -1,6 +1,6 @@
 //! The audit log from its end, and what is taken from its beginning.
 
-use super::bench::{Bench, Chance, at, now};
+use super::bench::{Bench, Chance, at, now, unconditional};
 use regcred::{
     domain::{
         audit::{AuditEvent, RecordedEvent},
@@ -46,7 +46,7 @@ fn pruning(events: &[RecordedEvent]) -> Pruning {
 
 async fn filled(bench: &Bench) -> Vec<AuditEvent> {
     let events: Vec<_> = (0..12).map(|_| bench.event(Action::PullSecretGet, None)).collect();
-    bench.store.audit_log().append(&events).await.unwrap();
+    bench.store.audit_log().append(&unconditional(&events)).await.unwrap();
     events
 }
 
@@ -56,7 +56,7 @@ pub async fn the_newest_events_are_listed_backwards(bench: Bench) {
     let written: Vec<_> = [Some(&acme), Some(&shop), None, Some(&globex), Some(&shop), Some(&acme)]
         .map(|place| bench.event(Action::CredentialCreate, place))
         .to_vec();
-    bench.store.audit_log().append(&written).await.unwrap();
+    bench.store.audit_log().append(&unconditional(&written)).await.unwrap();
     let mut queries = bench.read().await;
     for (scope, listed) in [
         (AuditScope::Deployment, vec![5, 4, 3, 2, 1, 0]),

@@ -48,7 +48,7 @@ static RECORD: LazyLock<Texts> = LazyLock::new(|| {
                 organization_id, project_id, operation, object_ids, outcome, address) \
                 select p.last + column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, \
                 column11, column12, column13 from position p cross join (values ";
-    let tail = ") as event where column1 is not null and p.last >= 0) select last as count from position";
+    let tail = ") as event where column1 is not null and p.last >= 0) select last from position";
     Texts::new((head, 1), 13, tail, many::numbered)
 });
 
@@ -75,6 +75,7 @@ impl Dialect for Postgres {
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD;
+    const MOMENT: Option<&'static str> = None;
     const LIMIT: Option<&'static str> =
         Some("set statement_timeout = 2000; set lock_timeout = 1800; set idle_in_transaction_session_timeout = 1000");
 
