@@ -20,7 +20,7 @@ use crate::{
     store::{AuditLog, ConditionalEvent, Corrupt, StoreError},
 };
 use async_trait::async_trait;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 use uuid::Uuid;
 
@@ -28,8 +28,8 @@ use uuid::Uuid;
 const LAST_USED_STEP_MICROSECONDS: i64 = 60_000_000;
 /// How long marking may keep the next batch waiting.
 const MARKING: Duration = Duration::from_millis(500);
-/// How many credentials the log remembers to have marked.
-const MARKED: usize = 10_000;
+/// How many credentials the log remembers to have marked, in a few megabytes.
+const MARKED: usize = 200_000;
 
 /// Writes events as the last thing of a transaction, with one of [`Dialect::RECORD`] and [`Dialect::RECORD_AND_COMMIT`]. Their
 /// numbers are taken from a row that stays taken until the commit, so that they stand in the order of commits, whichever process
@@ -78,12 +78,12 @@ pub(super) struct SqlAuditLog<DB: Dialect> {
     turn: Arc<Semaphore>,
     proofs: Proofs,
     /// When this log last marked credentials as used: most hand-outs need not ask the database again.
-    marked: BTreeMap<Uuid, Timestamp>,
+    marked: HashMap<Uuid, Timestamp>,
 }
 
 impl<DB: Dialect> SqlAuditLog<DB> {
     pub(super) fn new(connection: OwnConnection<DB>, turn: Arc<Semaphore>) -> Self {
-        Self { connection, turn, proofs: Proofs::new(), marked: BTreeMap::new() }
+        Self { connection, turn, proofs: Proofs::new(), marked: HashMap::new() }
     }
 
     async fn begin(&mut self, deadline: Instant, text: &'static str) -> Result<OwnLine<DB>, StoreError> {
@@ -98,11 +98,32 @@ impl<DB: Dialect> SqlAuditLog<DB> {
         Ok(())
     }
 
-    /// Which credentials were handed out, when, and not marked within the minute before.
-    fn unmarked(&self, events: &[AuditEvent]) -> BTreeMap<Uuid, Timestamp> {
-        let mut uses = last_uses(events);
-        uses.retain(|id, at| self.marked.get(id).is_none_or(|marked| step_before(*at) > Some(*marked)));
+    /// Which credentials were handed out and not marked within the minute before, and when each of them was last. Mostly there
+    /// are none, and nothing is gathered.
+    fn unmarked(&self, events: &[AuditEvent]) -> HashMap<Uuid, Timestamp> {
+        let mut uses = HashMap::new();
+        let hand_outs =
+            events.iter().filter(|event| event.operation == Action::PullSecretGet && event.outcome == Outcome::Success);
+        for (id, at) in hand_outs.flat_map(|event| event.objects.iter().map(|id| (*id, event.at))) {
+            if self.marked.get(&id).is_none_or(|marked| step_before(at) > Some(*marked)) {
+                let last = uses.entry(id).or_insert(at);
+                *last = at.max(*last);
+            }
+        }
         uses
+    }
+
+    /// Remembers what was marked, and if that is much, nothing that is older than a minute and says nothing any more.
+    fn remember(&mut self, uses: HashMap<Uuid, Timestamp>) {
+        if self.marked.len() + uses.len() > MARKED {
+            let newest = uses.values().max().copied();
+            self.marked.retain(|_, marked| newest.and_then(step_before) <= Some(*marked));
+        }
+        // So many in one minute are marked again rather than looked through each time.
+        if self.marked.len() + uses.len() > MARKED {
+            self.marked.clear();
+        }
+        self.marked.extend(uses);
     }
 }
 
@@ -161,43 +182,26 @@ impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
             return Err(error);
         }
         self.commit(line).await?;
-        if self.marked.len() + uses.len() > MARKED {
-            self.marked.clear();
-        }
-        self.marked.extend(uses);
+        self.remember(uses);
         Ok(())
     }
 }
 
-async fn mark<DB: Dialect>(line: &mut impl Line<DB>, uses: &BTreeMap<Uuid, Timestamp>) -> Result<(), StoreError> {
-    // In the order of identifiers, which all processes share, so that none waits for another in a circle.
-    for (credential, at) in uses {
-        sql::<DB>(
-            "update credentials set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $3)",
-        )
-        .bind(*credential)
-        .bind(*at)
-        .bind(step_before(*at))
-        .execute(line)
-        .await?;
+async fn mark<DB: Dialect>(line: &mut impl Line<DB>, uses: &HashMap<Uuid, Timestamp>) -> Result<(), StoreError> {
+    // In the order of identifiers: a transaction may take several statements.
+    let mut uses: Vec<_> = uses.iter().map(|(id, at)| (*id, *at)).collect();
+    uses.sort_unstable();
+    for uses in uses.chunks(many::MOST) {
+        let (rows, text) = DB::MARK.at_least(uses.len());
+        // To mark one twice does no harm, and makes the text a prepared one.
+        let padded = uses.iter().chain(std::iter::repeat(&uses[0])).take(rows);
+        let statement =
+            padded.fold(sql::<DB>(text), |statement, (id, at)| statement.bind(*id).bind(*at).bind(step_before(*at)));
+        statement.execute(line).await?;
     }
     Ok(())
 }
 
 fn step_before(at: Timestamp) -> Option<Timestamp> {
     Timestamp::from_microseconds(at.microseconds() - LAST_USED_STEP_MICROSECONDS)
-}
-
-/// When each credential was handed out last.
-fn last_uses(events: &[AuditEvent]) -> BTreeMap<Uuid, Timestamp> {
-    let mut uses = BTreeMap::new();
-    let hand_outs =
-        events.iter().filter(|event| event.operation == Action::PullSecretGet && event.outcome == Outcome::Success);
-    for event in hand_outs {
-        for id in &event.objects {
-            let last = uses.entry(*id).or_insert(event.at);
-            *last = event.at.max(*last);
-        }
-    }
-    uses
 }

@@ -117,6 +117,10 @@ pub(super) trait Dialect:
 
     /// Asks for the [`Moment`](super::premises::Moment) of a connection, if the database knows any.
     const MOMENT: Option<&'static str>;
+    /// Marks credentials as used: the first column names one, the second says when, and the third until when it must have been
+    /// used before for that to be worth a write. Waits for their rows, if at all, in the order of identifiers, which all processes
+    /// share: so none waits for another in a circle.
+    const MARK: &'static LazyLock<Texts>;
 
     /// Limits how long statements take on a connection that is used without transactions, if the database can wait for others.
     const LIMIT: Option<&'static str>;

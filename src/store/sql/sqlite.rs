@@ -45,6 +45,14 @@ static RECORD_AND_COMMIT: LazyLock<Texts> = LazyLock::new(|| {
     record("begin immediate; ", end)
 });
 
+/// Whoever has the turn waits for no row.
+static MARK: LazyLock<Texts> = LazyLock::new(|| {
+    let head = "with used (id, at, before) as (values ";
+    let tail = ") update credentials set last_used_at = used.at from used \
+                where credentials.id = used.id and (last_used_at is null or last_used_at < used.before)";
+    Texts::new((head, 0), 3, tail, many::positional)
+});
+
 /// Several statements in one message to the thread that SQLite runs on: each message costs more than what it says. If one of them
 /// fails, the connection is left inside of the transaction, and is closed. `or rollback` spares a journal for taking back half
 /// a statement.
@@ -79,6 +87,7 @@ impl Dialect for Sqlite {
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD_AND_COMMIT;
     const MOMENT: Option<&'static str> =
         Some("select data_version as version, now from pragma_data_version cross join database_clock");
+    const MARK: &'static LazyLock<Texts> = &MARK;
     const LIMIT: Option<&'static str> = None;
 
     async fn run(connection: &mut SqliteConnection, text: &'static str) -> Result<(), sqlx::Error> {

@@ -52,6 +52,15 @@ static RECORD: LazyLock<Texts> = LazyLock::new(|| {
     Texts::new((head, 1), 13, tail, many::numbered)
 });
 
+/// The rows are locked in their order first: an update takes them as it meets them.
+static MARK: LazyLock<Texts> = LazyLock::new(|| {
+    let head = "with used (id, at, before) as (values ";
+    let tail = "), held as (select c.id, used.at from credentials c join used on used.id = c.id \
+                where c.last_used_at is null or c.last_used_at < used.before order by c.id for no key update of c) \
+                update credentials set last_used_at = held.at from held where credentials.id = held.id";
+    Texts::new((head, 0), 3, tail, many::numbered)
+});
+
 impl Dialect for Postgres {
     const BEGIN: &'static str = begin!("read write", 1800);
     const BEGIN_BRIEFLY: &'static str = begin!("read write", 100);
@@ -76,6 +85,7 @@ impl Dialect for Postgres {
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD;
     const MOMENT: Option<&'static str> = None;
+    const MARK: &'static LazyLock<Texts> = &MARK;
     const LIMIT: Option<&'static str> =
         Some("set statement_timeout = 2000; set lock_timeout = 1800; set idle_in_transaction_session_timeout = 1000");
 
