@@ -189,6 +189,10 @@ pub async fn serve(
         let service = Arc::clone(&service);
         async move { service.keep_in_step().await }
     });
+    let on_file = tokio::spawn({
+        let service = Arc::clone(&service);
+        async move { service.keep_on_file().await }
+    });
     let draining = Arc::new(AtomicBool::new(false));
     let shared = |listener| Shared {
         listener,
@@ -211,8 +215,10 @@ pub async fn serve(
         // Nothing is waited for. What is not durable by now was not acknowledged, and gave nothing out.
         return outcome;
     }
-    in_step.abort();
-    let _ = in_step.await;
+    for task in [in_step, on_file] {
+        task.abort();
+        let _ = task.await;
+    }
     service.leave().await;
     drop(service);
     if timeout(LAST_EVENTS, audit).await.is_err() {

@@ -10,6 +10,7 @@ pub mod backup;
 mod counts;
 mod credentials;
 mod error;
+mod filing;
 mod keys;
 mod memory;
 mod proof;

@@ -1,4 +1,4 @@
-//! The audit log as it is read and pruned: a part of what [`super::Queries`] answer and of what a
+//! The audit log as it is put on file, read and pruned: a part of what [`super::Queries`] answer and of what a
 //! [`super::Tx`] can do.
 
 use super::{Rows, StoreError};
@@ -68,4 +68,21 @@ pub trait LogTx: Send {
     /// Records a pruning and deletes the events from its first to its last sequence number. `false` if these are not as many
     /// as it says; then the change must not be committed.
     async fn audit_prune(&mut self, pruning: &Pruning) -> Result<bool, StoreError>;
+}
+
+/// How much of the audit log is on file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filed {
+    /// All that there was when it was asked.
+    All,
+    /// A part. There is more to do at once.
+    Part,
+}
+
+/// Puts events on file by their organizations and projects after they were committed. Lists are the same before and after;
+/// they only take longer while much is not on file.
+#[async_trait]
+pub trait AuditFiler: Send {
+    /// Puts on file what has gathered, or much of it. Nothing is lost if it fails, or is cut off.
+    async fn file(&mut self) -> Result<Filed, StoreError>;
 }

@@ -10,7 +10,7 @@ mod premise;
 pub mod sql;
 pub mod tables;
 
-pub use log::{AuditScope, LogQueries, LogTx};
+pub use log::{AuditFiler, AuditScope, Filed, LogQueries, LogTx};
 pub use premise::{ConditionalEvent, Premise, Prover, Stamp};
 
 use crate::{
@@ -84,6 +84,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The audit log, on a connection that nothing else uses.
     fn audit_log(&self) -> Box<dyn AuditLog>;
+
+    /// What puts audit events on file later; none if the database does so with every event.
+    fn audit_filer(&self) -> Option<Box<dyn AuditFiler>>;
 
     /// What looks whether premises hold, on a connection that nothing else uses.
     fn prover(&self) -> Box<dyn Prover>;

@@ -16,6 +16,7 @@ mod faults;
 mod altered_rows;
 mod architecture;
 mod audit;
+mod audit_filing;
 mod audit_list;
 mod authorization;
 mod backup;

@@ -4,6 +4,7 @@
 mod audit;
 mod bench;
 mod changes;
+mod filing;
 mod keys;
 mod lists;
 mod premises;
@@ -58,6 +59,10 @@ macro_rules! contract {
                 only_hand_outs_that_succeeded_mark_credentials,
                 events_are_never_changed,
                 events_are_listed_by_organization_and_by_project,
+            }
+            filing {
+                a_list_is_whole_and_in_order_whatever_is_on_file,
+                what_is_pruned_is_in_no_list_and_not_on_file,
             }
             premises {
                 every_change_of_a_credential_ends_what_rests_on_its_scope,

@@ -7,12 +7,13 @@ use super::{
     columns::Ids,
     copy::Gives,
     events::EventLists,
+    filing::Filing,
     line::{Line, in_time},
     many::Texts,
     rows::{
         AuditEventRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow,
         IdRow, MasterKeyRow, MomentRow, PruningRow, Record, RecordedRow, ReplicaRow, ScopeRow, SealedCredentialRow,
-        StampRow, TokenRow,
+        StampRow, TokenRow, UnfiledRow,
     },
 };
 use crate::{
@@ -73,6 +74,7 @@ pub(super) trait Dialect:
     + Reads<SealedCredentialRow>
     + Reads<StampRow>
     + Reads<TokenRow>
+    + Reads<UnfiledRow>
 {
     /// Begins a transaction that may write, and never has to become one later. May be several statements.
     const BEGIN: &'static str;
@@ -103,6 +105,9 @@ pub(super) trait Dialect:
 
     /// Lists audit events in words that make this database use the right index.
     const EVENT_LISTS: &'static EventLists;
+
+    /// How events are put on file, if the database does not do so with every event.
+    const FILING: Option<&'static Filing>;
 
     /// [`super::premises::lapsed`], with places as this database finds them fastest.
     const LAPSED: &'static LazyLock<Texts>;

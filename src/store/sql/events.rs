@@ -4,8 +4,9 @@
 //! question. `PostgreSQL` guesses. Told to take an organization's events in the order of their numbers, it sees two indexes
 //! that fit, and may walk the primary key in the hope of meeting the organization often: one that was busy once and is quiet
 //! since, or a plan that is made for any organization, makes it read the events of all others. Compared as a row, organization
-//! and number fit one index alone. `SQLite` plans by rules, uses the right index for the plain words, and would not use its
-//! second column for a comparison of rows.
+//! and number fit one index alone. `SQLite` plans by rules. There, organizations and projects have no index that is written with
+//! every event, but a file that is written later ([`super::filing`]): what is on file is found there, and what is not, behind the
+//! last event that is, by walking through the events. No event is on both sides of that line, whatever the file holds beyond it.
 
 use super::{
     dialect::{Dialect, Statement, sql},
@@ -53,18 +54,59 @@ macro_rules! events {
 const OF_DEPLOYMENT: Directions =
     Directions { forwards: events!("sequence > $1", "sequence"), backwards: events!("sequence < $1", "sequence desc") };
 
+/// Of what is on file, and what is not. The bounds are one value each, for `SQLite` uses no more of each side. A page that is
+/// full of what is on file begins its walk behind all events.
+macro_rules! events_on_file {
+    ($place:literal) => {
+        Directions {
+            forwards: concat!(
+                "select p.sequence, e.id, e.at, e.request_id, e.principal, e.token_id, e.scope, e.organization_id, \
+                 e.project_id, e.operation, e.object_ids, e.outcome, e.address ",
+                filed_behind!($place),
+                "union all \
+                 select sequence, id, at, request_id, principal, token_id, scope, organization_id, project_id, operation, \
+                 object_ids, outcome, address from audit_events where ",
+                $place,
+                " = $3 and sequence > (select case when count(*) < $2 \
+                 then max($1, (select last from audit_filed)) else 9223372036854775807 end from (select 1 ",
+                filed_behind!($place),
+                "limit $2)) order by sequence limit $2"
+            ),
+            backwards: concat!(
+                "select sequence, id, at, request_id, principal, token_id, scope, organization_id, project_id, operation, \
+                 object_ids, outcome, address from audit_events where ",
+                $place,
+                " = $3 and sequence < $1 and sequence > (select last from audit_filed) \
+                 union all \
+                 select p.sequence, e.id, e.at, e.request_id, e.principal, e.token_id, e.scope, e.organization_id, \
+                 e.project_id, e.operation, e.object_ids, e.outcome, e.address \
+                 from audit_places p cross join audit_events e on e.sequence = p.sequence where p.place_id = $3 \
+                 and p.sequence < min($1, (select last from audit_filed) + 1) and e.",
+                $place,
+                " = $3 order by sequence desc limit $2"
+            ),
+        }
+    };
+}
+
+/// Events that are on file, behind `$1`. What an event belongs to it says itself.
+macro_rules! filed_behind {
+    ($place:literal) => {
+        concat!(
+            "from audit_places p cross join audit_events e on e.sequence = p.sequence where p.place_id = $3 \
+             and p.sequence > $1 and p.sequence <= (select last from audit_filed) and e.",
+            $place,
+            " = $3 "
+        )
+    };
+}
+
 impl EventLists {
-    /// For a planner that follows rules.
-    pub(super) const PLAIN: Self = Self {
+    /// For a planner that follows rules, and events that are put on file later.
+    pub(super) const ON_FILE: Self = Self {
         deployment: OF_DEPLOYMENT,
-        organization: Directions {
-            forwards: events!("organization_id = $3 and sequence > $1", "sequence"),
-            backwards: events!("organization_id = $3 and sequence < $1", "sequence desc"),
-        },
-        project: Directions {
-            forwards: events!("project_id = $3 and sequence > $1", "sequence"),
-            backwards: events!("project_id = $3 and sequence < $1", "sequence desc"),
-        },
+        organization: events_on_file!("organization_id"),
+        project: events_on_file!("project_id"),
     };
 
     /// For a planner that guesses.
@@ -199,17 +241,33 @@ mod tests {
     async fn sqlite_finds_each_page_by_an_index_and_sorts_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let parts = sqlite::open(&folder.path().join("plans.db")).await.unwrap();
-        let lists = EventLists::PLAIN;
-        for (directions, plan) in [
-            (lists.deployment, "SEARCH audit_events USING INTEGER PRIMARY KEY (rowid>?)"),
-            (
-                lists.organization,
-                "SEARCH audit_events USING INDEX audit_events_organization (organization_id=? AND sequence>?)",
-            ),
-            (lists.project, "SEARCH audit_events USING INDEX audit_events_project (project_id=? AND sequence>?)"),
-        ] {
-            assert_eq!(planned(&parts.readers, directions.forwards).await, [plan]);
-            assert_eq!(planned(&parts.readers, directions.backwards).await, [plan.replace('>', "<")]);
+        let lists = EventLists::ON_FILE;
+        let plan = "SEARCH audit_events USING INTEGER PRIMARY KEY (rowid>?)";
+        assert_eq!(planned(&parts.readers, lists.deployment.forwards).await, [plan]);
+        assert_eq!(planned(&parts.readers, lists.deployment.backwards).await, [plan.replace('>', "<")]);
+        let on_file = "SEARCH p USING PRIMARY KEY (place_id=? AND sequence>? AND sequence<?)";
+        let event = "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)";
+        let (last, merged) = ("SCAN audit_filed", "MERGE (UNION ALL)");
+        for directions in [lists.organization, lists.project] {
+            let forwards = planned(&parts.readers, directions.forwards).await;
+            assert_eq!(
+                searches(&forwards),
+                [merged, "LEFT", on_file, last, event, "RIGHT", plan, on_file, last, event, last]
+            );
+            let backwards = planned(&parts.readers, directions.backwards).await;
+            assert_eq!(
+                searches(&backwards),
+                [
+                    merged,
+                    "LEFT",
+                    "SEARCH audit_events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+                    last,
+                    "RIGHT",
+                    "SEARCH p USING PRIMARY KEY (place_id=? AND sequence<?)",
+                    last,
+                    event,
+                ]
+            );
         }
         for (text, plan) in [
             (prunings!("sha256 = $1"), "SEARCH audit_prunings USING INDEX audit_prunings_sha256 (sha256=?)"),
@@ -220,6 +278,13 @@ mod tests {
         ] {
             assert_eq!(planned(&parts.readers, text).await, [plan], "{text}");
         }
+    }
+
+    /// The steps of a plan that go through tables.
+    fn searches(plan: &[String]) -> Vec<&str> {
+        let inner =
+            |step: &&str| !["SCALAR ", "CO-ROUTINE ", "SCAN (subquery"].iter().any(|name| step.starts_with(name));
+        plan.iter().map(String::as_str).filter(inner).collect()
     }
 
     #[expect(clippy::disallowed_methods, reason = "a test asks about a statement that the code runs as it is")]

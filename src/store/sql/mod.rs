@@ -9,6 +9,7 @@ mod columns;
 mod copy;
 mod dialect;
 mod events;
+mod filing;
 mod line;
 mod many;
 mod own;
@@ -26,7 +27,7 @@ pub use postgres::PostgresSettings;
 pub use reading::open_snapshot;
 
 use super::{
-    AuditLog, Prover, Queries, Replica, Store, StoreError, Tx,
+    AuditFiler, AuditLog, Prover, Queries, Replica, Store, StoreError, Tx,
     tables::{Filling, Snapshot},
 };
 use crate::domain::id::ReplicaId;
@@ -229,6 +230,11 @@ impl<DB: Dialect> Store for SqlStore<DB> {
 
     fn audit_log(&self) -> Box<dyn AuditLog> {
         Box::new(audit::SqlAuditLog::new(self.own_connection(), Arc::clone(&self.audit_turns)))
+    }
+
+    fn audit_filer(&self) -> Option<Box<dyn AuditFiler>> {
+        let filing = DB::FILING?;
+        Some(Box::new(filing::SqlAuditFiler::new(filing, self.own_connection(), Arc::clone(&self.audit_turns))))
     }
 
     fn prover(&self) -> Box<dyn Prover> {

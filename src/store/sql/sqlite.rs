@@ -4,6 +4,7 @@ use super::{
     OpenError, PATIENCE, Parts,
     dialect::{BoundQuery, Dialect, Refusal},
     events::EventLists,
+    filing::Filing,
     many::{self, Texts},
     premises, schema,
 };
@@ -81,7 +82,8 @@ impl Dialect for Sqlite {
                                   (select max(version) from _sqlx_migrations) as schema_version, now from database_clock";
     const FIND_MIGRATIONS: &'static str =
         "select name from sqlite_schema where type = 'table' and name = '_sqlx_migrations'";
-    const EVENT_LISTS: &'static EventLists = &EventLists::PLAIN;
+    const EVENT_LISTS: &'static EventLists = &EventLists::ON_FILE;
+    const FILING: Option<&'static Filing> = Some(&Filing::LATER);
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD_AND_COMMIT;
@@ -163,8 +165,10 @@ pub(super) async fn open(file: &Path) -> Result<Parts<Sqlite>, OpenError> {
     }
     first.close().await?;
 
-    // Who writes touches pages all over the tables: those of each project's part of the audit log. They find room.
+    // Who writes touches pages all over the tables: those of each project's part of the file of audit events. They find room.
     let writing = options.clone().pragma("cache_size", WRITERS_CACHE).pragma("wal_autocheckpoint", CHECKPOINT);
+    // What takes back half a statement, and what is gathered to be put on file, need no file of their own.
+    let writing = writing.pragma("temp_store", "memory");
     let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(PATIENCE);
     Ok(Parts {
         readers: pool(READERS).connect_lazy_with(options.clone().pragma("query_only", "on")),

@@ -21,13 +21,13 @@ fn ids(rows: Rows<RecordedEvent>) -> Vec<String> {
     rows.into_iter().map(|row| row.unwrap().event.id.to_string()).collect()
 }
 
-async fn oldest(bench: &Bench, count: u32) -> Vec<RecordedEvent> {
+pub async fn oldest(bench: &Bench, count: u32) -> Vec<RecordedEvent> {
     let count = PruningCount::try_from(count).unwrap();
     bench.read().await.audit_event_list_oldest(count).await.unwrap().into_iter().map(Result::unwrap).collect()
 }
 
 /// The record of the pruning of these events, with a digest that is like no other.
-fn pruning(events: &[RecordedEvent]) -> Pruning {
+pub fn pruning(events: &[RecordedEvent]) -> Pruning {
     let mut hasher = LinesHasher::default();
     hasher.line(&random_bytes::<16>(&Chance));
     Pruning {

@@ -29,13 +29,15 @@ pub async fn age(database: &Path, count: u32) {
 
 /// Puts so many events, 500 days old, in front of those that there are. The first three of ten are of `globex/quiet`, which
 /// has gone quiet since. Of the others six of ten are of `acme` and five of these of `acme/shop`; the rest is of the
-/// deployment. Nothing may run on the database meanwhile.
+/// deployment. All have other numbers then, and none is on file. Nothing may run on the database meanwhile.
 pub async fn fill(database: &Path, count: u32) {
     let text = format!(
         "{OPEN}
          update audit_events set sequence = -sequence;
          update audit_events set sequence = {count} - sequence;
          update audit_position set last = last + {count};
+         delete from audit_places;
+         update audit_filed set last = 0;
          with recursive n (i) as (select 1 union all select i + 1 from n where i < {count})
          insert into audit_events (sequence, id, at, request_id, principal, token_id, scope, organization_id, project_id,
                                    operation, object_ids, outcome, address)

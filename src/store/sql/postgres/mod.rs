@@ -10,6 +10,7 @@ use super::{
     OpenError, PATIENCE, Parts,
     dialect::{BoundQuery, Dialect, Refusal},
     events::EventLists,
+    filing::Filing,
     many::{self, Texts},
     premises,
 };
@@ -51,7 +52,6 @@ static RECORD: LazyLock<Texts> = LazyLock::new(|| {
     let tail = ") as event where column1 is not null and p.last >= 0) select last from position";
     Texts::new((head, 1), 13, tail, many::numbered)
 });
-
 /// The rows are locked in their order first: an update takes them as it meets them.
 static MARK: LazyLock<Texts> = LazyLock::new(|| {
     let head = "with used (id, at, before) as (values ";
@@ -81,6 +81,7 @@ impl Dialect for Postgres {
     const FIND_MIGRATIONS: &'static str =
         "select '_sqlx_migrations' as name where to_regclass('_sqlx_migrations') is not null";
     const EVENT_LISTS: &'static EventLists = &EventLists::BY_ROW;
+    const FILING: Option<&'static Filing> = None;
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD;

@@ -1,4 +1,4 @@
-//! What was pruned, and the clock by which it was old enough.
+//! What was pruned, the clock by which it was old enough, and what is not on file yet.
 
 use super::{Record, bytes, count};
 use crate::domain::{
@@ -7,6 +7,7 @@ use crate::domain::{
     timestamp::Timestamp,
 };
 use sqlx::FromRow;
+use std::ops::RangeInclusive;
 use uuid::Uuid;
 
 /// A bare time.
@@ -55,5 +56,21 @@ impl Record for PruningRow {
             newest_at: self.newest_at,
             sha256: LinesDigest::from_bytes(bytes(&self.sha256, "sha256")?),
         })
+    }
+}
+
+/// Which events are not on file: none if there is neither number.
+#[derive(FromRow)]
+pub(in crate::store::sql) struct UnfiledRow {
+    oldest: Option<i64>,
+    newest: Option<i64>,
+}
+
+impl Record for UnfiledRow {
+    type Domain = Option<RangeInclusive<i64>>;
+    const TABLE: &'static str = "audit_filed";
+
+    fn into_domain(self) -> Result<Self::Domain, &'static str> {
+        Ok(self.oldest.zip(self.newest).map(|(oldest, newest)| oldest..=newest))
     }
 }
