@@ -11,6 +11,25 @@ create table stamps (
 insert into stamps (subject, stamp) select id, randomblob(16) from scopes;
 insert into stamps (subject, stamp) select id, randomblob(16) from tokens;
 
+-- One value for all stamps together, another one whenever any of them changes: as long as it stands, so do all of them.
+create table stamps_moment (
+    singleton   integer not null primary key check (singleton = 1),            -- keeps it at one row
+    version     integer not null                                              -- random
+) strict;
+insert into stamps_moment (singleton, version) values (1, random());
+create trigger stamps_moment_of_new after insert on stamps
+begin
+    update stamps_moment set version = random();
+end;
+create trigger stamps_moment_of_changed after update on stamps
+begin
+    update stamps_moment set version = random();
+end;
+create trigger stamps_moment_of_old after delete on stamps
+begin
+    update stamps_moment set version = random();
+end;
+
 create trigger stamps_of_new_scopes after insert on scopes
 begin
     insert into stamps (subject, stamp) values (new.id, randomblob(16));

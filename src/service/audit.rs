@@ -68,7 +68,8 @@ async fn write(mut log: Box<dyn AuditLog>, mut queue: Gathered<ConditionalEvent,
                 metrics::histogram!("regcred_audit_commit_seconds").record(begun.elapsed());
                 let events = events.into_iter().zip(&held).filter(|(_, held)| **held);
                 let events: Vec<_> = events.map(|(entry, _)| entry.event).collect();
-                answer(waiting, held);
+                // Beside the next batch: who waits is in another thread, and waking him takes its time.
+                tokio::spawn(async move { answer(waiting, held) });
                 // The next batch waits for this, so it has little time. Nothing is lost without it.
                 if let Err(error) = log.mark_used(&events).await {
                     tracing::debug!(%error, "credentials could not be marked as used");

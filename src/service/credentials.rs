@@ -11,7 +11,7 @@ use crate::{
         scope::{Scope, ScopeRecord},
         server::RegistryServer,
     },
-    store::{CredentialFilter, Tx},
+    store::{CredentialFilter, StoreError, Tx},
 };
 
 /// What a writer last saw of the thing that he changes (RFC 9110 section 13.1.1).
@@ -53,9 +53,11 @@ impl Service {
     ) -> Result<Credential, Error> {
         let permit = self.permit(caller, Action::CredentialCreate, scope).await?;
         let kind = new.check()?;
-        let mut tx = self.begin(&permit).await?;
-        let place = self.place(&mut *tx, &permit).await?;
-        let data_key = self.data_key(&mut *tx, place.id).await?;
+        // Before the turn to write, which others wait for. A scope and its data key go together and never come back.
+        let mut queries = self.store.read().await?;
+        let place = self.place(&mut *queries, &permit).await?;
+        let data_key = self.data_key(&mut *queries, place.id).await?;
+        drop(queries);
         let now = self.clock.now();
         let NewCredential { server, username, email, image_prefix, expires_at, enabled, password, kind: _ } = new;
         let credential = Credential {
@@ -79,8 +81,17 @@ impl Service {
         let username = credential.username.as_ref().map(Username::as_str);
         let fingerprint = data_key.fingerprint(&password, credential.server.as_str(), username);
         drop(password);
-        if !tx.credential_insert(&credential, place.id, (&sealed, &fingerprint)).await? {
-            return Err(exists(&mut *tx, &place, &credential.server).await?);
+        let mut tx = self.begin(&permit).await?;
+        match tx.credential_insert(&credential, place.id, (&sealed, &fingerprint)).await {
+            Ok(true) => {}
+            Ok(false) => return Err(exists(&mut *tx, &place, &credential.server).await?),
+            Err(conflict @ StoreError::Conflict(_)) => {
+                drop(tx);
+                // Somebody may have deleted the scope meanwhile.
+                self.place(&mut *self.store.read().await?, &permit).await?;
+                return Err(conflict.into());
+            }
+            Err(error) => return Err(error.into()),
         }
         tx.commit(self.event(&permit, Some(&place), vec![credential.id.as_uuid()])).await?;
         Ok(credential)

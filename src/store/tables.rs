@@ -18,6 +18,7 @@ pub const SCHEMA: u32 = 5;
 pub const LEFT_BEHIND: &[(&str, &str)] = &[
     ("replicas", "the processes that run on this database, and on no other"),
     ("stamps", "what processes on this database may go by, made anew with the scopes and tokens that they are of"),
+    ("stamps_moment", "what stands for all stamps together"),
     ("audit_places", "where each audit event is found, made anew from the events"),
     ("audit_filed", "how far that was done in this database; in a new one nothing is"),
 ];

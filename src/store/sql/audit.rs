@@ -132,9 +132,6 @@ impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
     async fn append(&mut self, events: &[ConditionalEvent]) -> Result<Vec<bool>, StoreError> {
         let deadline = Instant::now() + PATIENCE;
         let mut line = self.connection.line(deadline).await?;
-        if line.is_new {
-            self.proofs = Proofs::new();
-        }
         if line.is_pooled() {
             line::begin(&mut line, DB::BEGIN).await?;
         }

@@ -120,7 +120,7 @@ pub(super) trait Dialect:
     /// The same as a transaction by itself. Tells the moment too, if the database knows any.
     const RECORD_AND_COMMIT: &'static LazyLock<Texts>;
 
-    /// Asks for the [`Moment`](super::premises::Moment) of a connection, if the database knows any.
+    /// Asks for the [`Moment`](super::premises::Moment), if the database knows any.
     const MOMENT: Option<&'static str>;
     /// Marks credentials as used: the first column names one, the second says when, and the third until when it must have been
     /// used before for that to be worth a write. Waits for their rows, if at all, in the order of identifiers, which all processes

@@ -23,13 +23,11 @@ impl<DB: Dialect> OwnConnection<DB> {
 
     /// Takes the connection in use.
     pub(super) async fn line(&mut self, deadline: Instant) -> Result<OwnLine<DB>, StoreError> {
-        let kept = self.connection.take();
-        let is_new = kept.is_none();
-        let connection = match kept {
+        let connection = match self.connection.take() {
             Some(connection) => connection,
             None => in_time(deadline, self.connect()).await.map_err(|error| store_error::<DB>(&error))?,
         };
-        Ok(OwnLine { connection, deadline, pooled: self.pooled, fault: None, is_new })
+        Ok(OwnLine { connection, deadline, pooled: self.pooled, fault: None })
     }
 
     async fn connect(&mut self) -> Result<DB::Connection, sqlx::Error> {
@@ -53,8 +51,6 @@ pub(super) struct OwnLine<DB: Dialect> {
     deadline: Instant,
     pooled: bool,
     fault: Option<Fault>,
-    /// Whether it was made just now, and knows nothing of what an earlier one was told.
-    pub(super) is_new: bool,
 }
 
 impl<DB: Dialect> OwnLine<DB> {

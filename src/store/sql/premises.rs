@@ -1,7 +1,7 @@
 //! Whether premises hold.
 //!
-//! The proof is a question for each premise. `SQLite` also tells whether anything at all has been changed through another connection:
-//! as long as that is not so, what was proved once on this one is proved.
+//! The proof is a question for each premise. On `SQLite`, where one process writes at a time anyway, one value stands for all stamps:
+//! as long as it is the same, what was proved once is proved.
 
 use super::{
     PATIENCE,
@@ -33,17 +33,17 @@ pub(super) fn lapsed(place: Place) -> Texts {
     )
 }
 
-/// A moment of a connection.
+/// A moment of the database.
 pub(super) struct Moment {
-    /// Another one after every change that was made through another connection (<https://www.sqlite.org/pragma.html#pragma_data_version>).
+    /// Another one after every change of a stamp; random, so that none comes back.
     pub(super) version: i64,
     /// The time by the database's clock.
     pub(super) now: Timestamp,
 }
 
-/// What was proved on a connection.
+/// What was proved.
 pub(super) struct Proofs {
-    /// The connection's version when it was, if the database tells one.
+    /// The moment when it was, if the database tells one.
     version: Option<i64>,
     proved: HashSet<Premise>,
 }
@@ -69,7 +69,7 @@ impl Proofs {
         stands
     }
 
-    /// Asks which of these do not hold, and keeps the others in mind if the connection's version is known.
+    /// Asks which of these do not hold, and keeps the others in mind if the moment is known.
     pub(super) async fn prove<DB: Dialect>(
         &mut self,
         line: &mut impl Line<DB>,
@@ -130,9 +130,6 @@ impl<DB: Dialect> SqlProver<DB> {
 impl<DB: Dialect> Prover for SqlProver<DB> {
     async fn prove(&mut self, cases: &[&[Premise]]) -> Result<Vec<bool>, StoreError> {
         let mut line = self.connection.line(Instant::now() + PATIENCE).await?;
-        if line.is_new {
-            self.proofs = Proofs::new();
-        }
         // Behind a pooler a question outside of a transaction would have no limits on the server, and might be answered by a
         // standby that lags behind. One that could write is begun by the primary alone.
         if line.is_pooled() {

@@ -41,8 +41,8 @@ const IOERR: u32 = 10;
 static LAPSED: LazyLock<Texts> = LazyLock::new(|| premises::lapsed(many::positional));
 static RECORD: LazyLock<Texts> = LazyLock::new(|| record("", "; select last from audit_position"));
 static RECORD_AND_COMMIT: LazyLock<Texts> = LazyLock::new(|| {
-    let end = "; select last, data_version as version, now \
-               from audit_position cross join pragma_data_version cross join database_clock; commit";
+    let end = "; select last, version, now \
+               from audit_position cross join stamps_moment cross join database_clock; commit";
     record("begin immediate; ", end)
 });
 
@@ -87,8 +87,7 @@ impl Dialect for Sqlite {
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD_AND_COMMIT;
-    const MOMENT: Option<&'static str> =
-        Some("select data_version as version, now from pragma_data_version cross join database_clock");
+    const MOMENT: Option<&'static str> = Some("select version, now from stamps_moment cross join database_clock");
     const MARK: &'static LazyLock<Texts> = &MARK;
     const LIMIT: Option<&'static str> = None;
 

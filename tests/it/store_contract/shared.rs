@@ -48,7 +48,7 @@ async fn a_beginning_that_is_dropped_anywhere_leaves_no_transaction_to_the_next_
     const DROPPED: usize = 40;
     const TRIES: usize = 4000;
     // There is one connection to write on: whoever comes next gets what was left behind.
-    let (bench, other, database) = two_on_postgres("pool_max_conns=3").await;
+    let (bench, other, database) = two_on_postgres("pool_max_conns=4").await;
     let mut watch = Watch::on(&database).await;
     let (mut dropped, mut begun_before, mut lost, mut refused) = (0, 0, Vec::new(), 0);
     for number in 0..TRIES {
@@ -300,7 +300,7 @@ async fn a_process_that_falls_silent_gives_up_what_it_holds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_ended_while_nobody_asked_are_noticed_before_they_are_used() {
     const EACH: usize = 4;
-    let (bench, _, database) = two_on_postgres("pool_max_conns=9").await;
+    let (bench, _, database) = two_on_postgres("pool_max_conns=10").await;
     let (mut readers, mut writers) = (Vec::new(), Vec::new());
     for _ in 0..EACH {
         let mut reader = bench.read().await;

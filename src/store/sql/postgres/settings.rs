@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 /// hundred.
 const CONNECTIONS: u32 = 9;
 /// One that reads, one that writes, one for the audit log.
-const FEWEST: u32 = 3;
+const FEWEST: u32 = 4;
 const MOST: u32 = 500;
 
 /// The parameters that are libpq's, and handed on.
@@ -53,7 +53,7 @@ impl PostgresSettings {
             match &*name {
                 "pool_max_conns" => {
                     let number = value.parse().ok().filter(|number| (FEWEST..=MOST).contains(number));
-                    connections = number.ok_or(Invalid("has a pool_max_conns that is not a number from 3 to 500"))?;
+                    connections = number.ok_or(Invalid("has a pool_max_conns that is not a number from 4 to 500"))?;
                 }
                 "pooler" if value == "transaction" => pooled = true,
                 "pooler" => return Err(Invalid("has a pooler other than transaction")),
@@ -101,10 +101,11 @@ impl PostgresSettings {
         self.options.clone()
     }
 
-    /// How many connections may read and how many may write. One more is the audit log's.
+    /// How many connections may read and how many may write. One more is the audit log's, and one the prover's.
     pub(super) fn shares(&self) -> (u32, u32) {
-        let writers = ((self.connections - 1) / 2).max(1);
-        (self.connections - 1 - writers, writers)
+        let shared = self.connections - 2;
+        let writers = (shared / 2).max(1);
+        (shared - writers, writers)
     }
 
     /// Whether a pooler stands before the server, so that only what is in one transaction meets the same server process.
@@ -174,7 +175,7 @@ mod tests {
             "mysql://u:hunter2@h/d",
             "hunter2",
             "postgres://u:hunter2@h/d?sslmod=disable",
-            "postgres://u:hunter2@h/d?pool_max_conns=2",
+            "postgres://u:hunter2@h/d?pool_max_conns=3",
             "postgres://u:hunter2@h/d?pool_max_conns=x",
             "postgres://u:hunter2@h/d?pooler=session",
             "postgres://u:hunter2@h:99999/d",
@@ -190,8 +191,8 @@ mod tests {
 
     #[test]
     fn connections_are_shared_out() {
-        assert_eq!(parse("postgres://u@h/d").unwrap().shares(), (4, 4));
-        assert_eq!(parse("postgres://u@h/d?pool_max_conns=3").unwrap().shares(), (1, 1));
-        assert_eq!(parse("postgres://u@h/d?pool_max_conns=20").unwrap().shares(), (10, 9));
+        assert_eq!(parse("postgres://u@h/d").unwrap().shares(), (4, 3));
+        assert_eq!(parse("postgres://u@h/d?pool_max_conns=4").unwrap().shares(), (1, 1));
+        assert_eq!(parse("postgres://u@h/d?pool_max_conns=20").unwrap().shares(), (9, 9));
     }
 }
