@@ -1,6 +1,6 @@
 //! Credentials: adding, listing, changing and deleting them. No method here can answer a password.
 
-use super::{Error, Service, Thing};
+use super::{Error, Service, Thing, Unauthenticated};
 use crate::{
     crypto::binding::PasswordBinding,
     domain::{
@@ -11,7 +11,7 @@ use crate::{
         scope::{Scope, ScopeRecord},
         server::RegistryServer,
     },
-    store::{CredentialFilter, StoreError, Tx},
+    store::{Added, CredentialFilter, NewSealedCredential, Queries, StoreError, Tx},
 };
 
 /// What a writer last saw of the thing that he changes (RFC 9110 section 13.1.1).
@@ -81,20 +81,25 @@ impl Service {
         let username = credential.username.as_ref().map(Username::as_str);
         let fingerprint = data_key.fingerprint(&password, credential.server.as_str(), username);
         drop(password);
-        let mut tx = self.begin(&permit).await?;
-        match tx.credential_insert(&credential, place.id, (&sealed, &fingerprint)).await {
-            Ok(true) => {}
-            Ok(false) => return Err(exists(&mut *tx, &place, &credential.server).await?),
+        let event = self.event(&permit, Some(&place), vec![credential.id.as_uuid()]);
+        let new = NewSealedCredential {
+            token: permit.caller().token_id,
+            credential: &credential,
+            scope: place.id,
+            password: (&sealed, &fingerprint),
+            event: &event,
+        };
+        match self.store.credential_add(new).await {
+            Ok(Added::Yes) => Ok(credential),
+            Ok(Added::TokenGone) => Err(Error::Unauthenticated(Unauthenticated::Unknown)),
+            Ok(Added::ServerTaken) => Err(exists(&mut *self.store.read().await?, &place, &credential.server).await?),
             Err(conflict @ StoreError::Conflict(_)) => {
-                drop(tx);
                 // Somebody may have deleted the scope meanwhile.
                 self.place(&mut *self.store.read().await?, &permit).await?;
-                return Err(conflict.into());
+                Err(conflict.into())
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => Err(error.into()),
         }
-        tx.commit(self.event(&permit, Some(&place), vec![credential.id.as_uuid()])).await?;
-        Ok(credential)
     }
 
     /// What a password of this credential is bound to.
@@ -221,7 +226,7 @@ impl Service {
 }
 
 /// The error that names the credential which has the server already.
-async fn exists(tx: &mut dyn Tx, place: &ScopeRecord, server: &RegistryServer) -> Result<Error, Error> {
-    let id = tx.credential_find_id(place.id, server).await?;
+async fn exists(queries: &mut dyn Queries, place: &ScopeRecord, server: &RegistryServer) -> Result<Error, Error> {
+    let id = queries.credential_find_id(place.id, server).await?;
     Ok(id.map_or(Error::TryAgain, Error::CredentialExists))
 }

@@ -29,6 +29,7 @@ macro_rules! contract {
                 a_change_in_which_a_statement_failed_cannot_be_committed,
                 concurrent_writers_wait_for_their_turn_and_all_succeed,
                 a_closed_store_is_unavailable,
+                a_credential_is_added_with_its_event_or_not_at_all,
             }
             lists {
                 credentials_in_force_are_the_own_ones_and_those_not_overridden,

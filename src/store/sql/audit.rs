@@ -54,7 +54,7 @@ pub(super) async fn record<DB: Dialect>(
 
 /// Gives the next thirteen `$n` what an event says, from its number, counted back from the last one's, to its address. A row
 /// without a number says nothing.
-fn bind_event<DB: Dialect>(statement: Statement<DB>, numbered: Option<(i64, &AuditEvent)>) -> Statement<DB> {
+pub(super) fn bind_event<DB: Dialect>(statement: Statement<DB>, numbered: Option<(i64, &AuditEvent)>) -> Statement<DB> {
     let event = numbered.map(|(_, event)| event);
     statement
         .bind(numbered.map(|(number, _)| number))

@@ -11,9 +11,9 @@ use super::{
     line::{Line, in_time},
     many::Texts,
     rows::{
-        AuditEventRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow, FoundTokenRow,
-        IdRow, MasterKeyRow, MomentRow, PruningRow, Record, RecordedRow, ReplicaRow, ScopeRow, SealedCredentialRow,
-        StampRow, TokenRow, UnfiledRow,
+        AddedRow, AuditEventRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow,
+        FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, RecordedRow, ReplicaRow, ScopeRow,
+        SealedCredentialRow, StampRow, TokenRow, UnfiledRow,
     },
 };
 use crate::{
@@ -56,6 +56,7 @@ pub(super) trait Dialect:
     + Gives<bool>
     + Gives<Timestamp>
     + Gives<Ids>
+    + Reads<AddedRow>
     + Reads<AuditEventRow>
     + Reads<ClockRow>
     + Reads<CountRow>
@@ -119,6 +120,9 @@ pub(super) trait Dialect:
 
     /// The same as a transaction by itself. Tells the moment too, if the database knows any.
     const RECORD_AND_COMMIT: &'static LazyLock<Texts>;
+
+    /// [`super::adding::AT_ONCE`], if the database takes several statements in one message.
+    const ADD: Option<&'static str>;
 
     /// Asks for the [`Moment`](super::premises::Moment), if the database knows any.
     const MOMENT: Option<&'static str>;

@@ -57,11 +57,15 @@ pub(super) async fn commit<DB: Dialect>(line: &mut impl Line<DB>) -> Result<(), 
     let (connection, deadline) = line.parts();
     let Err(error) = in_time(deadline, DB::run(connection, "commit")).await else { return Ok(()) };
     let refusal = line.failed(&error);
-    // Only an answer to the commit itself says that there was none.
-    Err(match *line.fault() {
-        Some(Fault::Connection) => StoreError::OutcomeUnknown(reason::<DB>(&error).into()),
-        Some(Fault::Statement) | None => refusal,
-    })
+    Err(unknown(line, refusal))
+}
+
+/// What a failure means if a commit was under way: only an answer to the commit itself says that there was none.
+pub(super) fn unknown<DB: Dialect>(line: &mut impl Line<DB>, refusal: StoreError) -> StoreError {
+    match (*line.fault(), refusal) {
+        (Some(Fault::Connection), StoreError::Unavailable(reason)) => StoreError::OutcomeUnknown(reason),
+        (_, refusal) => refusal,
+    }
 }
 
 /// What the database answers until then; silence is a broken connection.

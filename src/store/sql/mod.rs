@@ -4,6 +4,7 @@
 //! code that runs it. Whatever differs between them is behind [`dialect::Dialect`]. What comes back is a row type of `rows`,
 //! which becomes a domain type or says which row is unreadable.
 
+mod adding;
 mod audit;
 mod columns;
 mod copy;
@@ -27,7 +28,7 @@ pub use postgres::PostgresSettings;
 pub use reading::open_snapshot;
 
 use super::{
-    AuditFiler, AuditLog, Prover, Queries, Replica, Store, StoreError, Tx,
+    Added, AuditFiler, AuditLog, NewSealedCredential, Prover, Queries, Replica, Store, StoreError, Tx,
     tables::{Filling, Snapshot},
 };
 use crate::domain::id::ReplicaId;
@@ -226,6 +227,10 @@ impl<DB: Dialect> Store for SqlStore<DB> {
 
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
         Ok(Box::new(self.write().await?))
+    }
+
+    async fn credential_add(&self, new: NewSealedCredential<'_>) -> Result<Added, StoreError> {
+        self.add(new).await
     }
 
     fn audit_log(&self) -> Box<dyn AuditLog> {

@@ -120,6 +120,22 @@ impl Record for MomentRow {
     }
 }
 
+/// Whether a token is there, and whether what was added in its name is.
+#[derive(FromRow)]
+pub(super) struct AddedRow {
+    held: bool,
+    added: bool,
+}
+
+impl Record for AddedRow {
+    type Domain = (bool, bool);
+    const TABLE: &'static str = "credentials";
+
+    fn into_domain(self) -> Result<(bool, bool), &'static str> {
+        Ok((self.held, self.added))
+    }
+}
+
 /// A bare identifier.
 #[derive(FromRow)]
 pub(super) struct IdRow {

@@ -1,7 +1,7 @@
 //! SQLite, the embedded database: one file, one process, one writer at a time.
 
 use super::{
-    OpenError, PATIENCE, Parts,
+    OpenError, PATIENCE, Parts, adding,
     dialect::{BoundQuery, Dialect, Refusal},
     events::EventLists,
     filing::Filing,
@@ -87,6 +87,7 @@ impl Dialect for Sqlite {
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD_AND_COMMIT;
+    const ADD: Option<&'static str> = Some(adding::AT_ONCE);
     const MOMENT: Option<&'static str> = Some("select version, now from stamps_moment cross join database_clock");
     const MARK: &'static LazyLock<Texts> = &MARK;
     const LIMIT: Option<&'static str> = None;

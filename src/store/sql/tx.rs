@@ -148,18 +148,8 @@ impl<DB: Dialect> Tx for Session<DB> {
             "insert into credentials (id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, \
              revision, sealed, fingerprint, created_at, updated_at, rotated_at) \
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) on conflict do nothing",
-        )
-        .bind(new.id.as_uuid())
-        .bind(scope.as_uuid());
-        let inserted = bind_described(statement, new)
-            .bind(password.0.as_bytes().to_vec())
-            .bind(password.1.to_vec())
-            .bind(new.created_at)
-            .bind(new.updated_at)
-            .bind(new.rotated_at)
-            .execute(self)
-            .await?;
-        Ok(inserted == 1)
+        );
+        Ok(bind_credential(statement, new, scope, password).execute(self).await? == 1)
     }
 
     async fn credential_update(
@@ -223,6 +213,21 @@ impl<DB: Dialect> Tx for Session<DB> {
         audit::record::<DB>(&mut *self, DB::RECORD, &[&event]).await?;
         (*self).finish().await
     }
+}
+
+/// Gives the next sixteen `$n` a new credential, from its identifier to the time of its password.
+pub(super) fn bind_credential<DB: Dialect>(
+    statement: Statement<DB>,
+    new: &Credential,
+    scope: ScopeId,
+    (sealed, fingerprint): (&Sealed, &[u8; 16]),
+) -> Statement<DB> {
+    bind_described(statement.bind(new.id.as_uuid()).bind(scope.as_uuid()), new)
+        .bind(sealed.as_bytes().to_vec())
+        .bind(fingerprint.to_vec())
+        .bind(new.created_at)
+        .bind(new.updated_at)
+        .bind(new.rotated_at)
 }
 
 /// Gives the next nine `$n` what is known of a credential in the clear, from its server to its revision.

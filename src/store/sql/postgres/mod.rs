@@ -85,6 +85,7 @@ impl Dialect for Postgres {
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD;
+    const ADD: Option<&'static str> = None;
     const MOMENT: Option<&'static str> = None;
     const MARK: &'static LazyLock<Texts> = &MARK;
     const LIMIT: Option<&'static str> =
