@@ -11,27 +11,49 @@ use super::{
 use crate::store::{Added, NewSealedCredential, StoreError, Tx as _};
 use tokio::time::Instant;
 
-/// Adds the credential `$2` to `$17` in the name of the token `$1`, with the event `$18` to `$30`, as a transaction by itself in one
-/// message. Whether the token is there, and whether the credential is, which has the event with it.
-pub(super) const AT_ONCE: &str = "begin immediate; \
-    insert into credentials (id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, \
-    revision, sealed, fingerprint, created_at, updated_at, rotated_at) \
-    select $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 \
-    where exists (select 1 from tokens where id = $1) and exists (select 1 from audit_position where last >= 0) \
-    on conflict do nothing; \
-    update audit_position set last = last + 1 where exists (select 1 from credentials where id = $2); \
-    insert or rollback into audit_events (sequence, id, at, request_id, principal, token_id, scope, organization_id, \
-    project_id, operation, object_ids, outcome, address) \
-    select p.last + $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30 from audit_position p \
-    where exists (select 1 from credentials where id = $2); \
-    select exists (select 1 from tokens where id = $1) as held, \
-    exists (select 1 from credentials where id = $2) as added; commit";
+/// How a database adds the credential `$2` to `$17` in the name of the token `$1`, and says whether the token is there, and whether
+/// the credential is.
+pub(super) enum Adding {
+    /// With the event `$18` to `$30`, as a transaction by itself: for a database that takes several statements in one message.
+    AtOnce(&'static str),
+    /// In a transaction that goes on with the event. As one statement that wrote the event, too, it would take the number of the event
+    /// before the scope's stamp, and other changes take them the other way round.
+    InTransaction(&'static str),
+}
+
+impl Adding {
+    pub(super) const AT_ONCE: Self = Self::AtOnce(
+        "begin immediate; \
+         insert into credentials (id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, \
+         revision, sealed, fingerprint, created_at, updated_at, rotated_at) \
+         select $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 \
+         where exists (select 1 from tokens where id = $1) and exists (select 1 from audit_position where last >= 0) \
+         on conflict do nothing; \
+         update audit_position set last = last + 1 where exists (select 1 from credentials where id = $2); \
+         insert or rollback into audit_events (sequence, id, at, request_id, principal, token_id, scope, organization_id, \
+         project_id, operation, object_ids, outcome, address) \
+         select p.last + $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30 from audit_position p \
+         where exists (select 1 from credentials where id = $2); \
+         select exists (select 1 from tokens where id = $1) as held, \
+         exists (select 1 from credentials where id = $2) as added; commit",
+    );
+    /// The token is held as [`Dialect::HOLD_TOKEN`] does.
+    pub(super) const HOLDING: Self = Self::InTransaction(
+        "with turn as materialized (select pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))), \
+         held as materialized (select t.id from turn, tokens t where t.id = $1 for share of t), \
+         added as (insert into credentials (id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, \
+         version, revision, sealed, fingerprint, created_at, updated_at, rotated_at) \
+         select $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 from held \
+         on conflict do nothing returning id) \
+         select exists (select 1 from held) as held, exists (select 1 from added) as added",
+    );
+}
 
 impl<DB: Dialect> SqlStore<DB> {
     pub(super) async fn add(&self, new: NewSealedCredential<'_>) -> Result<Added, StoreError> {
-        match DB::ADD {
-            Some(text) => self.add_at_once(sql::<DB>(text), new).await,
-            None => self.add_step_by_step(new).await,
+        match DB::ADDING {
+            Adding::AtOnce(text) => self.add_at_once(sql::<DB>(text), new).await,
+            Adding::InTransaction(text) => self.add_in_transaction(sql::<DB>(text), new).await,
         }
     }
 
@@ -39,30 +61,42 @@ impl<DB: Dialect> SqlStore<DB> {
         let deadline = Instant::now() + PATIENCE;
         let turn = turn(&self.turns, deadline).await?;
         let mut session = Session::at_once(acquire(&self.writers, deadline).await?, turn, deadline);
-        let statement = statement.bind(new.token.as_uuid());
-        let statement = tx::bind_credential(statement, new.credential, new.scope, new.password);
+        let statement = bind::<DB>(statement, new);
         let statement = audit::bind_event(statement, Some((0, new.event)));
         let added =
             statement.optional::<AddedRow>(&mut session).await.map_err(|error| line::unknown(&mut session, error));
-        let (held, added) =
-            added?.ok_or_else(|| StoreError::Refused("a statement that always answers did not".into()))?;
+        let (held, added) = added?.ok_or_else(no_answer)?;
         session.is_done();
-        Ok(match (held, added) {
-            (_, true) => Added::Yes,
-            (true, false) => Added::ServerTaken,
-            (false, false) => Added::TokenGone,
-        })
+        Ok(what_became(held, added))
     }
 
-    async fn add_step_by_step(&self, new: NewSealedCredential<'_>) -> Result<Added, StoreError> {
+    async fn add_in_transaction(
+        &self,
+        statement: Statement<DB>,
+        new: NewSealedCredential<'_>,
+    ) -> Result<Added, StoreError> {
         let mut session = self.write().await?;
-        if !session.token_hold(new.token).await? {
-            return Ok(Added::TokenGone);
+        let added = bind::<DB>(statement, new).optional::<AddedRow>(&mut session).await?;
+        let (held, added) = added.ok_or_else(no_answer)?;
+        if added {
+            Box::new(session).commit(new.event.clone()).await?;
         }
-        if !session.credential_insert(new.credential, new.scope, new.password).await? {
-            return Ok(Added::ServerTaken);
-        }
-        Box::new(session).commit(new.event.clone()).await?;
-        Ok(Added::Yes)
+        Ok(what_became(held, added))
     }
+}
+
+fn bind<DB: Dialect>(statement: Statement<DB>, new: NewSealedCredential<'_>) -> Statement<DB> {
+    tx::bind_credential(statement.bind(new.token.as_uuid()), new.credential, new.scope, new.password)
+}
+
+fn what_became(held: bool, added: bool) -> Added {
+    match (held, added) {
+        (_, true) => Added::Yes,
+        (true, false) => Added::ServerTaken,
+        (false, false) => Added::TokenGone,
+    }
+}
+
+fn no_answer() -> StoreError {
+    StoreError::Refused("a statement that always answers did not".into())
 }

@@ -4,6 +4,7 @@
 //! bounds on the database (`DB: Binds<T>`), which [`Dialect`] can then imply for all code that is generic over it.
 
 use super::{
+    adding::Adding,
     columns::Ids,
     copy::Gives,
     events::EventLists,
@@ -121,8 +122,8 @@ pub(super) trait Dialect:
     /// The same as a transaction by itself. Tells the moment too, if the database knows any.
     const RECORD_AND_COMMIT: &'static LazyLock<Texts>;
 
-    /// [`super::adding::AT_ONCE`], if the database takes several statements in one message.
-    const ADD: Option<&'static str>;
+    /// How a credential is added.
+    const ADDING: Adding;
 
     /// Asks for the [`Moment`](super::premises::Moment), if the database knows any.
     const MOMENT: Option<&'static str>;

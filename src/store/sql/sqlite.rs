@@ -1,7 +1,8 @@
 //! SQLite, the embedded database: one file, one process, one writer at a time.
 
 use super::{
-    OpenError, PATIENCE, Parts, adding,
+    OpenError, PATIENCE, Parts,
+    adding::Adding,
     dialect::{BoundQuery, Dialect, Refusal},
     events::EventLists,
     filing::Filing,
@@ -87,7 +88,7 @@ impl Dialect for Sqlite {
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD_AND_COMMIT;
-    const ADD: Option<&'static str> = Some(adding::AT_ONCE);
+    const ADDING: Adding = Adding::AT_ONCE;
     const MOMENT: Option<&'static str> = Some("select version, now from stamps_moment cross join database_clock");
     const MARK: &'static LazyLock<Texts> = &MARK;
     const LIMIT: Option<&'static str> = None;
@@ -169,7 +170,9 @@ pub(super) async fn open(file: &Path) -> Result<Parts<Sqlite>, OpenError> {
     let writing = options.clone().pragma("cache_size", WRITERS_CACHE).pragma("wal_autocheckpoint", CHECKPOINT);
     // What takes back half a statement, and what is gathered to be put on file, need no file of their own.
     let writing = writing.pragma("temp_store", "memory");
-    let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(PATIENCE);
+    // A connection to a file in this process is not lost while nobody looks.
+    let pool =
+        |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(PATIENCE).test_before_acquire(false);
     Ok(Parts {
         readers: pool(READERS).connect_lazy_with(options.clone().pragma("query_only", "on")),
         writers: pool(1).connect_lazy_with(writing.clone()),

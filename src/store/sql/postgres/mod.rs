@@ -8,6 +8,7 @@ pub use settings::PostgresSettings;
 
 use super::{
     OpenError, PATIENCE, Parts,
+    adding::Adding,
     dialect::{BoundQuery, Dialect, Refusal},
     events::EventLists,
     filing::Filing,
@@ -85,7 +86,7 @@ impl Dialect for Postgres {
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD;
-    const ADD: Option<&'static str> = None;
+    const ADDING: Adding = Adding::HOLDING;
     const MOMENT: Option<&'static str> = None;
     const MARK: &'static LazyLock<Texts> = &MARK;
     const LIMIT: Option<&'static str> =

@@ -104,7 +104,8 @@ impl PostgresSettings {
     /// How many connections may read and how many may write. One more is the audit log's, and one the prover's.
     pub(super) fn shares(&self) -> (u32, u32) {
         let shared = self.connections - 2;
-        let writers = (shared / 2).max(1);
+        // A change takes its connection for longer than a question does.
+        let writers = shared.div_ceil(2);
         (shared - writers, writers)
     }
 
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn connections_are_shared_out() {
-        assert_eq!(parse("postgres://u@h/d").unwrap().shares(), (4, 3));
+        assert_eq!(parse("postgres://u@h/d").unwrap().shares(), (3, 4));
         assert_eq!(parse("postgres://u@h/d?pool_max_conns=4").unwrap().shares(), (1, 1));
         assert_eq!(parse("postgres://u@h/d?pool_max_conns=20").unwrap().shares(), (9, 9));
     }
