@@ -1,11 +1,10 @@
 //! Adding a credential in as few messages as the database allows: what is done most often of all changes.
 
 use super::{
-    PATIENCE, SqlStore, acquire, audit,
+    PATIENCE, SqlStore, audit,
     dialect::{Dialect, Statement, sql},
     line,
     rows::AddedRow,
-    session::Session,
     turn, tx,
 };
 use crate::store::{Added, NewSealedCredential, StoreError, Tx as _};
@@ -57,16 +56,17 @@ impl<DB: Dialect> SqlStore<DB> {
         }
     }
 
+    /// On a connection of its own: one that comes from a pool and goes back is asked for its health on the way, and the next writer
+    /// would wait for that.
     async fn add_at_once(&self, statement: Statement<DB>, new: NewSealedCredential<'_>) -> Result<Added, StoreError> {
         let deadline = Instant::now() + PATIENCE;
-        let turn = turn(&self.turns, deadline).await?;
-        let mut session = Session::at_once(acquire(&self.writers, deadline).await?, turn, deadline);
-        let statement = bind::<DB>(statement, new);
-        let statement = audit::bind_event(statement, Some((0, new.event)));
-        let added =
-            statement.optional::<AddedRow>(&mut session).await.map_err(|error| line::unknown(&mut session, error));
+        let _turn = turn(&self.turns, deadline).await?;
+        let mut connection = self.adder.lock().await;
+        let mut line = connection.line(deadline).await?;
+        let statement = audit::bind_event(bind::<DB>(statement, new), Some((0, new.event)));
+        let added = statement.optional::<AddedRow>(&mut line).await.map_err(|error| line::unknown(&mut line, error));
         let (held, added) = added?.ok_or_else(no_answer)?;
-        session.is_done();
+        connection.keep(line);
         Ok(what_became(held, added))
     }
 

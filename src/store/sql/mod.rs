@@ -41,7 +41,7 @@ use session::Session;
 use sqlx::{Pool, pool::PoolConnection};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
 
@@ -173,6 +173,8 @@ struct SqlStore<DB: Dialect> {
     turns: Arc<Semaphore>,
     audit_turns: Arc<Semaphore>,
     options: Arc<<DB::Connection as sqlx::Connection>::Options>,
+    /// Where credentials are added, if that is one message; used by whoever has the turn.
+    adder: Mutex<OwnConnection<DB>>,
     pooled: bool,
     lock: Option<std::fs::File>,
 }
@@ -182,7 +184,9 @@ impl<DB: Dialect> SqlStore<DB> {
         let Parts { readers, writers, options, turns, audit_shares_turns, pooled, lock } = parts;
         let turns = Arc::new(Semaphore::new(turns));
         let audit_turns = if audit_shares_turns { Arc::clone(&turns) } else { Arc::new(Semaphore::new(1)) };
-        Self { readers, writers, turns, audit_turns, options: Arc::new(options), pooled, lock }
+        let options = Arc::new(options);
+        let adder = Mutex::new(OwnConnection::new(Arc::clone(&options), pooled));
+        Self { readers, writers, turns, audit_turns, options, adder, pooled, lock }
     }
 
     /// A connection that no pool knows.
@@ -283,5 +287,6 @@ impl<DB: Dialect> Store for SqlStore<DB> {
     async fn close(&self) {
         self.readers.close().await;
         self.writers.close().await;
+        self.adder.lock().await.close();
     }
 }

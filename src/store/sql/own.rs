@@ -14,15 +14,19 @@ pub(super) struct OwnConnection<DB: Dialect> {
     options: Arc<<DB::Connection as Connection>::Options>,
     pooled: bool,
     connection: Option<DB::Connection>,
+    closed: bool,
 }
 
 impl<DB: Dialect> OwnConnection<DB> {
     pub(super) fn new(options: Arc<<DB::Connection as Connection>::Options>, pooled: bool) -> Self {
-        Self { options, pooled, connection: None }
+        Self { options, pooled, connection: None, closed: false }
     }
 
     /// Takes the connection in use.
     pub(super) async fn line(&mut self, deadline: Instant) -> Result<OwnLine<DB>, StoreError> {
+        if self.closed {
+            return Err(store_error::<DB>(&sqlx::Error::PoolClosed));
+        }
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => in_time(deadline, self.connect()).await.map_err(|error| store_error::<DB>(&error))?,
@@ -37,6 +41,11 @@ impl<DB: Dialect> OwnConnection<DB> {
             DB::run(&mut connection, limit).await?;
         }
         Ok(connection)
+    }
+
+    /// Closes the connection for good: from now on there is none.
+    pub(super) fn close(&mut self) {
+        (self.connection, self.closed) = (None, true);
     }
 
     /// Takes the connection back, outside of any transaction.

@@ -71,19 +71,6 @@ impl<DB: Dialect> Session<DB> {
         Ok(session)
     }
 
-    /// A session whose one statement begins and ends a transaction by itself.
-    pub(super) fn at_once(connection: PoolConnection<DB>, turn: OwnedSemaphorePermit, deadline: Instant) -> Self {
-        let mut session = Self::read(connection, deadline);
-        // Until it is known to have ended.
-        (session.open, session.turn) = (true, Some(turn));
-        session
-    }
-
-    /// Takes note that the transaction has ended.
-    pub(super) fn is_done(mut self) {
-        self.open = false;
-    }
-
     /// Ends the transaction for good.
     pub(super) async fn finish(mut self) -> Result<(), StoreError> {
         line::commit(&mut self).await?;
