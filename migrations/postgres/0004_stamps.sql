@@ -8,13 +8,12 @@ create table stamps (
     subject     uuid        not null primary key,                       -- a scope or a token
     stamp       uuid        not null                                    -- random; another one after every change
 ) with (fillfactor = 70);                                               -- so that a new stamp finds room beside the old one
-insert into stamps (subject, stamp) select id, gen_random_uuid() from scopes;
-insert into stamps (subject, stamp) select id, gen_random_uuid() from tokens;
 
-create function stamps_of_scopes_and_tokens() returns trigger language plpgsql as $$
+create function stamps_of_scopes_and_tokens() returns trigger language plpgsql set search_path from current as $$
 begin
     case tg_op
-        when 'INSERT' then insert into stamps (subject, stamp) values (new.id, gen_random_uuid());
+        when 'INSERT' then insert into stamps (subject, stamp) values (new.id, gen_random_uuid())
+            on conflict (subject) do update set stamp = excluded.stamp;
         when 'UPDATE' then update stamps set stamp = gen_random_uuid() where subject in (old.id, new.id);
         when 'DELETE' then delete from stamps where subject = old.id;
     end case;
@@ -27,7 +26,7 @@ create trigger stamps_of_tokens after insert or update or delete on tokens
     for each row execute function stamps_of_scopes_and_tokens();
 
 -- What is handed out in a scope hangs on all of a credential but when it was last handed out.
-create function stamps_by_what_is_in_a_scope() returns trigger language plpgsql as $$
+create function stamps_by_what_is_in_a_scope() returns trigger language plpgsql set search_path from current as $$
 begin
     case tg_op
         when 'INSERT' then update stamps set stamp = gen_random_uuid() where subject = new.scope_id;
@@ -46,7 +45,7 @@ create trigger stamps_by_data_keys after delete on data_keys
     for each row execute function stamps_by_what_is_in_a_scope();
 
 -- Whoever empties a table in one go leaves nothing that could be remembered.
-create function stamps_end() returns trigger language plpgsql as $$
+create function stamps_end() returns trigger language plpgsql set search_path from current as $$
 begin
     delete from stamps;
     return null;
@@ -56,3 +55,17 @@ create trigger stamps_end_with_scopes after truncate on scopes for each statemen
 create trigger stamps_end_with_tokens after truncate on tokens for each statement execute function stamps_end();
 create trigger stamps_end_with_credentials after truncate on credentials for each statement execute function stamps_end();
 create trigger stamps_end_with_data_keys after truncate on data_keys for each statement execute function stamps_end();
+
+-- Also where triggers are switched off: a revocation is one, however it comes.
+alter table scopes enable always trigger stamps_of_scopes;
+alter table tokens enable always trigger stamps_of_tokens;
+alter table credentials enable always trigger stamps_by_credentials;
+alter table data_keys enable always trigger stamps_by_data_keys;
+alter table scopes enable always trigger stamps_end_with_scopes;
+alter table tokens enable always trigger stamps_end_with_tokens;
+alter table credentials enable always trigger stamps_end_with_credentials;
+alter table data_keys enable always trigger stamps_end_with_data_keys;
+
+-- After the triggers, so that nobody makes a scope or a token in between.
+insert into stamps (subject, stamp) select id, gen_random_uuid() from scopes;
+insert into stamps (subject, stamp) select id, gen_random_uuid() from tokens;

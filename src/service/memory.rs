@@ -37,6 +37,9 @@ const ANSWER_BYTES: u64 = 40 << 20;
 /// What an answer takes besides its document, roughly: names, identifiers, the map's own.
 const ANSWER_OVERHEAD: usize = 768;
 
+/// What an image takes besides its text.
+const IMAGE_OVERHEAD: usize = 128;
+
 /// Those of an answer: a project's and its organization's.
 const PREMISES: usize = 2;
 
@@ -101,7 +104,7 @@ struct Weigh;
 
 impl Weighter<Question, Arc<Answer>> for Weigh {
     fn weight(&self, question: &Question, answer: &Arc<Answer>) -> u64 {
-        let images = question.images.len() * 256;
+        let images: usize = question.images.iter().map(|image| image.repository().len() + IMAGE_OVERHEAD).sum();
         let document =
             answer.document.as_ref().map_or(0, |document| document.sealed.length() + document.handed_out.len() * 16);
         (ANSWER_OVERHEAD + images + document + answer.omitted.len() * 24) as u64

@@ -124,7 +124,7 @@ pub trait Store: Send + Sync + 'static {
 #[async_trait]
 pub trait AuditLog: Send {
     /// Makes all those events durable whose premises hold, or none. Tells of each whether they did, by what was committed before
-    /// this was asked. When a change comes in between, an event may have been written whose premises do not hold.
+    /// this was asked.
     async fn append(&mut self, events: &[ConditionalEvent]) -> Result<Vec<bool>, StoreError>;
 
     /// Marks the credentials of these hand-outs as used, to within a minute. Nothing is lost if it fails.

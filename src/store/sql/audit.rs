@@ -7,7 +7,7 @@ use super::{
     line::{self, Line},
     many::{self, Texts},
     own::{OwnConnection, OwnLine},
-    premises::{Moment, Proofs},
+    premises::{self, Lapsed, Proofs},
     rows::RecordedRow,
     turn,
 };
@@ -31,25 +31,38 @@ const MARKING: Duration = Duration::from_millis(500);
 /// How many credentials the log remembers to have marked, in a few megabytes.
 const MARKED: usize = 200_000;
 
+/// What must still be so in the moment in which events are written.
+#[derive(Clone, Copy)]
+pub(super) struct Guard {
+    /// The version of the moment when their premises were proved.
+    version: i64,
+    /// The first end of one of them.
+    until: Option<Timestamp>,
+}
+
 /// Writes events as the last thing of a transaction, with one of [`Dialect::RECORD`] and [`Dialect::RECORD_AND_COMMIT`]. Their
 /// numbers are taken from a row that stays taken until the commit, so that they stand in the order of commits, whichever process
-/// writes.
+/// writes. Only a database that tells moments knows guards; `false` if one let nothing through, and nothing is written.
 pub(super) async fn record<DB: Dialect>(
     line: &mut impl Line<DB>,
     texts: &'static Texts,
+    guard: Option<Guard>,
     events: &[&AuditEvent],
-) -> Result<Option<Moment>, StoreError> {
-    let mut moment = None;
+) -> Result<bool, StoreError> {
+    let mut written = true;
     for events in events.chunks(many::MOST) {
         let (rows, text) = texts.at_least(events.len());
         let count = i64::try_from(events.len()).expect("events are held in memory");
         let numbered = (1 - count..).zip(events).map(|(number, event)| Some((number, *event)));
         let padded = numbered.chain(std::iter::repeat(None)).take(rows);
-        let statement = padded.fold(sql::<DB>(text).bind(count), bind_event);
-        let recorded = statement.optional::<RecordedRow>(line).await?;
-        moment = recorded.ok_or_else(|| Corrupt::sealed("audit_position", "last", &"1"))?;
+        let statement = sql::<DB>(text)
+            .bind(count)
+            .bind(guard.map(|guard| guard.version))
+            .bind(guard.and_then(|guard| guard.until));
+        let recorded = padded.fold(statement, bind_event).optional::<RecordedRow>(line).await?;
+        written = recorded.ok_or_else(|| Corrupt::sealed("audit_position", "last", &"1"))?;
     }
-    Ok(moment)
+    Ok(written)
 }
 
 /// Gives the next thirteen `$n` what an event says, from its number, counted back from the last one's, to its address. A row
@@ -127,40 +140,66 @@ impl<DB: Dialect> SqlAuditLog<DB> {
     }
 }
 
+impl<DB: Dialect> SqlAuditLog<DB> {
+    /// Writes in one message what rests on what was proved before, if that is still so when it is written. None, and nothing is
+    /// written, if it is not, or if that cannot be done here.
+    async fn append_at_once(
+        &mut self,
+        line: &mut OwnLine<DB>,
+        events: &[ConditionalEvent],
+    ) -> Result<Option<Vec<bool>>, StoreError> {
+        let guarded = DB::MOMENT.is_some();
+        if line.is_pooled() || events.len() > many::MOST || (guarded && self.proofs.version().is_none()) {
+            return Ok(None);
+        }
+        let unproved = self.proofs.unproved(events.iter().flat_map(|event| &event.premises));
+        let lapsed = self.proofs.prove::<DB>(line, unproved).await?;
+        let (holds, holding) = holding(events, &lapsed);
+        let until = holding.iter().flat_map(|event| &event.premises).filter_map(|premise| premise.until).min();
+        let guard = self.proofs.version().map(|version| Guard { version, until });
+        let holding: Vec<_> = holding.iter().map(|entry| &entry.event).collect();
+        let _turn = turn(&self.turn, line.parts().1).await?;
+        let written = record::<DB>(line, DB::RECORD_AND_COMMIT, guard, &holding).await?;
+        Ok(written.then_some(holds))
+    }
+
+    /// Proves everything anew and writes what holds, with nobody's change in between where one writes at a time.
+    async fn append_in_transaction(
+        &mut self,
+        line: &mut OwnLine<DB>,
+        events: &[ConditionalEvent],
+    ) -> Result<Vec<bool>, StoreError> {
+        let _turn = turn(&self.turn, line.parts().1).await?;
+        line::begin(line, DB::BEGIN).await?;
+        let moment = premises::moment::<DB>(line).await?;
+        self.proofs.stand_at(moment.as_ref());
+        let all = events.iter().flat_map(|event| event.premises.iter().copied()).collect();
+        let lapsed = self.proofs.prove::<DB>(line, all).await?;
+        let (holds, holding) = holding(events, &lapsed);
+        let holding: Vec<_> = holding.iter().map(|entry| &entry.event).collect();
+        record::<DB>(line, DB::RECORD, None, &holding).await?;
+        line::commit(line).await?;
+        Ok(holds)
+    }
+}
+
+/// Of each event whether its premises hold, and those of which they do.
+fn holding<'a>(events: &'a [ConditionalEvent], lapsed: &Lapsed) -> (Vec<bool>, Vec<&'a ConditionalEvent>) {
+    let holds: Vec<_> = events.iter().map(|event| lapsed.spares(&event.premises)).collect();
+    let holding = events.iter().zip(&holds).filter(|(_, holds)| **holds).map(|(event, _)| event).collect();
+    (holds, holding)
+}
+
 #[async_trait]
 impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
     async fn append(&mut self, events: &[ConditionalEvent]) -> Result<Vec<bool>, StoreError> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut line = self.connection.line(deadline).await?;
-        if line.is_pooled() {
-            line::begin(&mut line, DB::BEGIN).await?;
-        }
-        let unproved = self.proofs.unproved(events.iter().flat_map(|event| &event.premises));
-        let lapsed = self.proofs.prove::<DB>(&mut line, unproved).await?;
-        let mut holds: Vec<_> = events.iter().map(|event| lapsed.spares(&event.premises)).collect();
-        let holding = events.iter().zip(&holds).filter(|(_, holds)| **holds);
-        let holding: Vec<_> = holding.map(|(entry, _)| &entry.event).collect();
-        let turn = turn(&self.turn, deadline).await?;
-        let moment = if line.is_pooled() {
-            record::<DB>(&mut line, DB::RECORD, &holding).await?;
-            line::commit(&mut line).await?;
-            None
-        } else {
-            record::<DB>(&mut line, DB::RECORD_AND_COMMIT, &holding).await?
+        let mut line = self.connection.line(Instant::now() + PATIENCE).await?;
+        let held = match self.append_at_once(&mut line, events).await? {
+            Some(held) => held,
+            None => self.append_in_transaction(&mut line, events).await?,
         };
-        drop(turn);
-        // What was proved before was proved at the last moment. If this is another one, it is to be proved anew.
-        if let Some(moment) = moment {
-            if !self.proofs.stand_at(Some(&moment)) {
-                let all = self.proofs.unproved(events.iter().flat_map(|event| &event.premises));
-                self.proofs.prove::<DB>(&mut line, all).await?;
-            }
-            for (holds, event) in holds.iter_mut().zip(events) {
-                *holds = *holds && self.proofs.cover(&event.premises, &moment);
-            }
-        }
         self.connection.keep(line);
-        Ok(holds)
+        Ok(held)
     }
 
     async fn mark_used(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {

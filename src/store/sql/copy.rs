@@ -86,6 +86,9 @@ impl Texts {
 /// How long one statement may take, or one row of it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long it may take to put the audit events of a restored database on file.
+const FILING: Duration = Duration::from_hours(1);
+
 /// A connection of its own, with a transaction that lasts as long as there is something to do. Dropped before its end, it is
 /// closed.
 struct LongLine<DB: Dialect> {
@@ -230,7 +233,11 @@ impl<DB: Dialect> Filling for SqlFilling<DB> {
     }
 
     async fn commit(mut self: Box<Self>, event: AuditEvent) -> Result<(), StoreError> {
-        audit::record::<DB>(&mut self.line, DB::RECORD, &[&event]).await?;
+        audit::record::<DB>(&mut self.line, DB::RECORD, None, &[&event]).await?;
+        if let Some(text) = DB::FILE_ALL {
+            let filed = in_time(Instant::now() + FILING, DB::run(&mut self.line.connection, text)).await;
+            filed.map_err(|error| self.line.failed(&error))?;
+        }
         line::commit(&mut self.line).await?;
         // All is durable, whatever becomes of the connection.
         let _ = self.line.connection.close().await;

@@ -114,13 +114,16 @@ pub(super) trait Dialect:
     /// [`super::premises::lapsed`], with places as this database finds them fastest.
     const LAPSED: &'static LazyLock<Texts>;
 
-    /// Takes `$1` numbers for audit events, writes the events, each with its number counted back from the last one's and the
+    /// Takes `$1` numbers for audit events if the moment has the version `$2` and comes before `$3`, where these are given, writes the events, each with its number counted back from the last one's and the
     /// twelve columns that follow, and gives the last number. Rows without a number say nothing. It is the last thing of a
     /// transaction.
     const RECORD: &'static LazyLock<Texts>;
 
-    /// The same as a transaction by itself. Tells the moment too, if the database knows any.
+    /// The same as a transaction by itself. Tells how many it wrote, if that may be none.
     const RECORD_AND_COMMIT: &'static LazyLock<Texts>;
+
+    /// Puts all audit events on file at once, where that is done later.
+    const FILE_ALL: Option<&'static str>;
 
     /// How a credential is added.
     const ADDING: Adding;

@@ -68,7 +68,7 @@ macro_rules! events_on_file {
                  object_ids, outcome, address from audit_events where ",
                 $place,
                 " = $3 and sequence > (select case when count(*) < $2 \
-                 then max($1, (select last from audit_filed)) else 9223372036854775807 end from (select 1 ",
+                 then max($1, coalesce((select last from audit_filed), 0)) else 9223372036854775807 end from (select 1 ",
                 filed_behind!($place),
                 "limit $2)) order by sequence limit $2"
             ),
@@ -76,12 +76,12 @@ macro_rules! events_on_file {
                 "select sequence, id, at, request_id, principal, token_id, scope, organization_id, project_id, operation, \
                  object_ids, outcome, address from audit_events where ",
                 $place,
-                " = $3 and sequence < $1 and sequence > (select last from audit_filed) \
+                " = $3 and sequence < $1 and sequence > coalesce((select last from audit_filed), 0) \
                  union all \
                  select p.sequence, e.id, e.at, e.request_id, e.principal, e.token_id, e.scope, e.organization_id, \
                  e.project_id, e.operation, e.object_ids, e.outcome, e.address \
                  from audit_places p cross join audit_events e on e.sequence = p.sequence where p.place_id = $3 \
-                 and p.sequence < min($1, (select last from audit_filed) + 1) and e.",
+                 and p.sequence < min($1, coalesce((select last from audit_filed), 0) + 1) and e.",
                 $place,
                 " = $3 order by sequence desc limit $2"
             ),
@@ -94,7 +94,7 @@ macro_rules! filed_behind {
     ($place:literal) => {
         concat!(
             "from audit_places p cross join audit_events e on e.sequence = p.sequence where p.place_id = $3 \
-             and p.sequence > $1 and p.sequence <= (select last from audit_filed) and e.",
+             and p.sequence > $1 and p.sequence <= coalesce((select last from audit_filed), 0) and e.",
             $place,
             " = $3 "
         )

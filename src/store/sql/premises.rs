@@ -41,6 +41,14 @@ pub(super) struct Moment {
     pub(super) now: Timestamp,
 }
 
+/// The moment, if the database tells one.
+pub(super) async fn moment<DB: Dialect>(line: &mut impl Line<DB>) -> Result<Option<Moment>, StoreError> {
+    match DB::MOMENT {
+        Some(text) => sql::<DB>(text).optional::<MomentRow>(line).await,
+        None => Ok(None),
+    }
+}
+
 /// What was proved.
 pub(super) struct Proofs {
     /// The moment when it was, if the database tells one.
@@ -51,6 +59,11 @@ pub(super) struct Proofs {
 impl Proofs {
     pub(super) fn new() -> Self {
         Self { version: None, proved: HashSet::new() }
+    }
+
+    /// When what is proved was.
+    pub(super) fn version(&self) -> Option<i64> {
+        self.version
     }
 
     /// Those which were not proved.
@@ -136,10 +149,7 @@ impl<DB: Dialect> Prover for SqlProver<DB> {
             line::begin(&mut line, DB::BEGIN).await?;
         }
         // Before the proofs: what changes in between makes the next moment another one.
-        let moment = match DB::MOMENT {
-            Some(text) => sql::<DB>(text).optional::<MomentRow>(&mut line).await?,
-            None => None,
-        };
+        let moment = moment::<DB>(&mut line).await?;
         self.proofs.stand_at(moment.as_ref());
         let unproved = self.proofs.unproved(cases.iter().flat_map(|premises| premises.iter()));
         let lapsed = self.proofs.prove::<DB>(&mut line, unproved).await?;

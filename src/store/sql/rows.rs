@@ -85,23 +85,21 @@ impl Record for CountRow {
     }
 }
 
-/// What is known after events were written: the last number, and the moment, if the statement tells it.
+/// What is known after events were to be written: the last number, and how many were, where that may be none.
 #[derive(FromRow)]
 pub(super) struct RecordedRow {
     last: i64,
     #[sqlx(default)]
-    version: Option<i64>,
-    #[sqlx(default)]
-    now: Option<Timestamp>,
+    written: Option<i64>,
 }
 
 impl Record for RecordedRow {
-    type Domain = Option<Moment>;
+    type Domain = bool;
     const TABLE: &'static str = "audit_position";
 
-    fn into_domain(self) -> Result<Option<Moment>, &'static str> {
+    fn into_domain(self) -> Result<bool, &'static str> {
         u64::try_from(self.last).map_err(|_| "last")?;
-        Ok(self.version.zip(self.now).map(|(version, now)| Moment { version, now }))
+        Ok(self.written != Some(0))
     }
 }
 

@@ -42,8 +42,7 @@ const IOERR: u32 = 10;
 static LAPSED: LazyLock<Texts> = LazyLock::new(|| premises::lapsed(many::positional));
 static RECORD: LazyLock<Texts> = LazyLock::new(|| record("", "; select last from audit_position"));
 static RECORD_AND_COMMIT: LazyLock<Texts> = LazyLock::new(|| {
-    let end = "; select last, version, now \
-               from audit_position cross join stamps_moment cross join database_clock; commit";
+    let end = "; select last, changes() as written from audit_position; commit";
     record("begin immediate; ", end)
 });
 
@@ -59,13 +58,15 @@ static MARK: LazyLock<Texts> = LazyLock::new(|| {
 /// fails, the connection is left inside of the transaction, and is closed. `or rollback` spares a journal for taking back half
 /// a statement.
 fn record(begin: &str, end: &str) -> Texts {
-    let head = "update audit_position set last = last + ? where singleton = 1; \
+    let head = "update audit_position set last = last + ? where singleton = 1 and last >= 0 and exists \
+                (select 1 from stamps_moment m cross join database_clock clock \
+                where m.version = coalesce(?, m.version) and clock.now < coalesce(?, clock.now + 1)); \
                 insert or rollback into audit_events (sequence, id, at, request_id, principal, token_id, scope, \
                 organization_id, project_id, operation, object_ids, outcome, address) \
                 select p.last + column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, \
                 column11, column12, column13 from audit_position p cross join (values ";
-    let tail = ") as event where column1 is not null and p.last >= 0";
-    Texts::new((&format!("{begin}{head}"), 1), 13, &format!("{tail}{end}"), many::positional)
+    let tail = ") as event where column1 is not null and changes() = 1";
+    Texts::new((&format!("{begin}{head}"), 3), 13, &format!("{tail}{end}"), many::positional)
 }
 
 impl Dialect for Sqlite {
@@ -88,6 +89,12 @@ impl Dialect for Sqlite {
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD_AND_COMMIT;
+    const FILE_ALL: Option<&'static str> = Some(
+        "insert or ignore into audit_places (place_id, sequence) select place_id, sequence from (\
+         select organization_id as place_id, sequence from audit_events where organization_id is not null \
+         union all select project_id, sequence from audit_events where project_id is not null) order by place_id, sequence; \
+         update audit_filed set last = coalesce((select max(sequence) from audit_events), 0)",
+    );
     const ADDING: Adding = Adding::AT_ONCE;
     const MOMENT: Option<&'static str> = Some("select version, now from stamps_moment cross join database_clock");
     const MARK: &'static LazyLock<Texts> = &MARK;

@@ -1,6 +1,6 @@
 //! What may be remembered: for as long as the database says so, and not for a change longer.
 
-use super::bench::{Bench, at, insert, now};
+use super::bench::{self, Bench, at, insert, now};
 use regcred::{
     domain::{
         id::TokenId,
@@ -243,4 +243,31 @@ pub async fn what_was_proved_before_a_change_is_not_proved_after_it(bench: Bench
         assert_eq!(prover.prove(&[&before]).await.unwrap(), [false]);
         assert_eq!(log.append(&entry()).await.unwrap(), [false]);
     }
+}
+
+pub async fn no_event_is_written_for_what_ended_after_it_was_proved(bench: Bench) {
+    let acme = bench.scope("acme", None).await;
+    let mut log = bench.store.audit_log();
+    let entry = |premise: Premise| {
+        [ConditionalEvent { event: bench.event(Action::PullSecretGet, Some(&acme)), premises: vec![premise] }]
+    };
+    let end = now() + 1_500_000;
+    let (_, ending) = token(&bench, &acme, end).await;
+    let (revoked, by_revoked) = token(&bench, &acme, now() + HOUR).await;
+    for _ in 0..3 {
+        assert_eq!(log.append(&entry(ending)).await.unwrap(), [true], "this machine took too long");
+        assert_eq!(log.append(&entry(by_revoked)).await.unwrap(), [true]);
+    }
+    while now() <= end + 1000 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let before = bench.event_count().await;
+    for _ in 0..3 {
+        assert_eq!(log.append(&entry(ending)).await.unwrap(), [false]);
+    }
+    assert_eq!(bench.event_count().await, before, "events tell of what did not happen");
+    revoke(&bench, &acme, revoked.id).await;
+    assert_eq!(log.append(&entry(by_revoked)).await.unwrap(), [false]);
+    assert_eq!(bench.event_count().await, before + 1, "the revocation alone");
+    assert_eq!(log.append(&bench::unconditional(&[bench.event(Action::PullSecretGet, None)])).await.unwrap(), [true]);
 }

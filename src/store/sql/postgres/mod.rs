@@ -45,13 +45,14 @@ macro_rules! begin {
 static LAPSED: LazyLock<Texts> = LazyLock::new(|| premises::lapsed(many::numbered));
 /// One statement, so that nobody waits for two messages while the numbers are taken.
 static RECORD: LazyLock<Texts> = LazyLock::new(|| {
-    let head = "with position as (update audit_position set last = last + $1 where singleton = 1 returning last), \
+    let head = "with position as (update audit_position set last = last + $1 where singleton = 1 \
+                and cast($2 as bigint) is null and cast($3 as timestamptz) is null returning last), \
                 written as (insert into audit_events (sequence, id, at, request_id, principal, token_id, scope, \
                 organization_id, project_id, operation, object_ids, outcome, address) \
                 select p.last + column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, \
                 column11, column12, column13 from position p cross join (values ";
     let tail = ") as event where column1 is not null and p.last >= 0) select last from position";
-    Texts::new((head, 1), 13, tail, many::numbered)
+    Texts::new((head, 3), 13, tail, many::numbered)
 });
 /// The rows are locked in their order first: an update takes them as it meets them.
 static MARK: LazyLock<Texts> = LazyLock::new(|| {
@@ -86,6 +87,7 @@ impl Dialect for Postgres {
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
     const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD;
+    const FILE_ALL: Option<&'static str> = None;
     const ADDING: Adding = Adding::HOLDING;
     const MOMENT: Option<&'static str> = None;
     const MARK: &'static LazyLock<Texts> = &MARK;
