@@ -257,6 +257,7 @@ mod tests {
     use sqlx::Row as _;
 
     /// What `SQLite` does for a statement, step by step.
+    #[expect(clippy::disallowed_methods, reason = "the text is one of the program's own, with two words before it")]
     async fn plan(connection: &mut SqliteConnection, text: &str) -> Vec<String> {
         let explained = sqlx::AssertSqlSafe(format!("explain query plan {text}"));
         let steps = connection.fetch_all(sqlx::query(explained)).await.unwrap();
