@@ -26,7 +26,8 @@ async fn what_does_not_open_is_named_and_carried_as_it_is() {
     .await;
     sql(
         &world,
-        "update data_keys set wrapped = cast(substr(wrapped, 1, length(wrapped) - 1) || x'00' as blob) where scope_id = \
+        "update data_keys set wrapped = cast(substr(wrapped, 1, length(wrapped) - 1) || \
+                 case substr(wrapped, -1) when x'00' then x'01' else x'00' end as blob) where scope_id = \
                  (select id from scopes where name = 'api')",
     )
     .await;
