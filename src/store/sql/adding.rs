@@ -1,11 +1,13 @@
 //! Adding a credential in as few messages as the database allows: what is done most often of all changes.
 
 use super::{
-    PATIENCE, SqlStore, audit,
+    PATIENCE, SqlStore,
+    audit::{self, event_columns},
     dialect::{Dialect, Statement, sql},
     line,
     rows::AddedRow,
-    turn, tx,
+    turn,
+    tx::{self, new_credential_columns},
 };
 use crate::store::{Added, NewSealedCredential, StoreError, Tx as _};
 use tokio::time::Instant;
@@ -20,32 +22,48 @@ pub(super) enum Adding {
     InTransaction(&'static str),
 }
 
+/// Finds the token `$1` and keeps it from being revoked until the transaction ends, on PostgreSQL, as `held`.
+macro_rules! holding_token {
+    () => {
+        "turn as materialized (select pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))), \
+         held as materialized (select t.id from turn, tokens t where t.id = $1 for share of t)"
+    };
+}
+pub(super) use holding_token;
+
+/// The values of the new credential.
+macro_rules! new_credential {
+    () => {
+        "$2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17"
+    };
+}
+
 impl Adding {
-    pub(super) const AT_ONCE: Self = Self::AtOnce(
-        "begin immediate; \
-         insert into credentials (id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, \
-         revision, sealed, fingerprint, created_at, updated_at, rotated_at) \
-         select $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 \
-         where exists (select 1 from tokens where id = $1) and exists (select 1 from audit_position where last >= 0) \
+    pub(super) const AT_ONCE: Self = Self::AtOnce(concat!(
+        "begin immediate; insert into credentials ",
+        new_credential_columns!(),
+        " select ",
+        new_credential!(),
+        " where exists (select 1 from tokens where id = $1) and exists (select 1 from audit_position where last >= 0) \
          on conflict do nothing; \
          update audit_position set last = last + 1 where exists (select 1 from credentials where id = $2); \
-         insert or rollback into audit_events (sequence, id, at, request_id, principal, token_id, scope, organization_id, \
-         project_id, operation, object_ids, outcome, address) \
-         select p.last + $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30 from audit_position p \
+         insert or rollback into audit_events ",
+        event_columns!(),
+        " select p.last + $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30 from audit_position p \
          where exists (select 1 from credentials where id = $2); \
          select exists (select 1 from tokens where id = $1) as held, \
-         exists (select 1 from credentials where id = $2) as added; commit",
-    );
-    /// The token is held as [`Dialect::HOLD_TOKEN`] does.
-    pub(super) const HOLDING: Self = Self::InTransaction(
-        "with turn as materialized (select pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))), \
-         held as materialized (select t.id from turn, tokens t where t.id = $1 for share of t), \
-         added as (insert into credentials (id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, \
-         version, revision, sealed, fingerprint, created_at, updated_at, rotated_at) \
-         select $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 from held \
-         on conflict do nothing returning id) \
-         select exists (select 1 from held) as held, exists (select 1 from added) as added",
-    );
+         exists (select 1 from credentials where id = $2) as added; commit"
+    ));
+    pub(super) const HOLDING: Self = Self::InTransaction(concat!(
+        "with ",
+        holding_token!(),
+        ", added as (insert into credentials ",
+        new_credential_columns!(),
+        " select ",
+        new_credential!(),
+        " from held on conflict do nothing returning id) \
+         select exists (select 1 from held) as held, exists (select 1 from added) as added"
+    ));
 }
 
 impl<DB: Dialect> SqlStore<DB> {

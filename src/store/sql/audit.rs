@@ -31,6 +31,24 @@ const MARKING: Duration = Duration::from_millis(500);
 /// How many credentials the log remembers to have marked, in a few megabytes.
 const MARKED: usize = 200_000;
 
+/// The columns of an event, in the order in which [`bind_event`] gives them.
+macro_rules! event_columns {
+    () => {
+        "(sequence, id, at, request_id, principal, token_id, scope, organization_id, project_id, operation, object_ids, \
+         outcome, address)"
+    };
+}
+pub(super) use event_columns;
+
+/// The same of rows of values, whose first one is counted back from the last number that was taken, `p.last`.
+macro_rules! event_values {
+    () => {
+        "p.last + column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, \
+         column12, column13"
+    };
+}
+pub(super) use event_values;
+
 /// What must still be so in the moment in which events are written.
 #[derive(Clone, Copy)]
 pub(super) struct Guard {

@@ -3,6 +3,7 @@
 use super::{
     OpenError, PATIENCE, Parts,
     adding::Adding,
+    audit::{event_columns, event_values},
     dialect::{BoundQuery, Dialect, Refusal},
     events::EventLists,
     filing::Filing,
@@ -60,13 +61,16 @@ static MARK: LazyLock<Texts> = LazyLock::new(|| {
 /// fails, the connection is left inside of the transaction, and is closed. `or rollback` spares a journal for taking back half
 /// a statement.
 fn record(begin: &str, end: &str) -> Texts {
-    let head = "update audit_position set last = last + ? where singleton = 1 and last >= 0 and exists \
-                (select 1 from stamps_moment m cross join database_clock clock \
-                where m.version = coalesce(?, m.version) and clock.now < coalesce(?, clock.now + 1)); \
-                insert or rollback into audit_events (sequence, id, at, request_id, principal, token_id, scope, \
-                organization_id, project_id, operation, object_ids, outcome, address) \
-                select p.last + column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, \
-                column11, column12, column13 from audit_position p cross join (values ";
+    let head = concat!(
+        "update audit_position set last = last + ? where singleton = 1 and last >= 0 and exists \
+         (select 1 from stamps_moment m cross join database_clock clock \
+         where m.version = coalesce(?, m.version) and clock.now < coalesce(?, clock.now + 1)); \
+         insert or rollback into audit_events ",
+        event_columns!(),
+        " select ",
+        event_values!(),
+        " from audit_position p cross join (values "
+    );
     let tail = ") as event where column1 is not null and changes() = 1";
     Texts::new((&format!("{begin}{head}"), 3), 13, &format!("{tail}{end}"), many::positional)
 }

@@ -21,6 +21,15 @@ use crate::{
 };
 use async_trait::async_trait;
 
+/// The columns of a new credential, in the order in which [`bind_credential`] gives them.
+macro_rules! new_credential_columns {
+    () => {
+        "(id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, revision, sealed, \
+         fingerprint, created_at, updated_at, rotated_at)"
+    };
+}
+pub(super) use new_credential_columns;
+
 #[async_trait]
 impl<DB: Dialect> Tx for Session<DB> {
     async fn keys_lock(&mut self) -> Result<(), StoreError> {
@@ -144,11 +153,11 @@ impl<DB: Dialect> Tx for Session<DB> {
         scope: ScopeId,
         password: (&Sealed, &[u8; 16]),
     ) -> Result<bool, StoreError> {
-        let statement = sql::<DB>(
-            "insert into credentials (id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, \
-             revision, sealed, fingerprint, created_at, updated_at, rotated_at) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) on conflict do nothing",
-        );
+        let statement = sql::<DB>(concat!(
+            "insert into credentials ",
+            new_credential_columns!(),
+            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) on conflict do nothing"
+        ));
         Ok(bind_credential(statement, new, scope, password).execute(self).await? == 1)
     }
 

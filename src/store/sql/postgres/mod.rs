@@ -8,7 +8,8 @@ pub use settings::PostgresSettings;
 
 use super::{
     OpenError, PATIENCE, Parts,
-    adding::Adding,
+    adding::{Adding, holding_token},
+    audit::{event_columns, event_values},
     dialect::{BoundQuery, Dialect, Refusal},
     events::EventLists,
     filing::Filing,
@@ -45,12 +46,15 @@ macro_rules! begin {
 static LAPSED: LazyLock<Texts> = LazyLock::new(|| premises::lapsed(many::numbered));
 /// One statement, so that nobody waits for two messages while the numbers are taken.
 static RECORD: LazyLock<Texts> = LazyLock::new(|| {
-    let head = "with position as (update audit_position set last = last + $1 where singleton = 1 \
-                and cast($2 as bigint) is null and cast($3 as timestamptz) is null returning last), \
-                written as (insert into audit_events (sequence, id, at, request_id, principal, token_id, scope, \
-                organization_id, project_id, operation, object_ids, outcome, address) \
-                select p.last + column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, \
-                column11, column12, column13 from position p cross join (values ";
+    let head = concat!(
+        "with position as (update audit_position set last = last + $1 where singleton = 1 \
+         and cast($2 as bigint) is null and cast($3 as timestamptz) is null returning last), \
+         written as (insert into audit_events ",
+        event_columns!(),
+        " select ",
+        event_values!(),
+        " from position p cross join (values "
+    );
     let tail = ") as event where column1 is not null and p.last >= 0) select last from position";
     Texts::new((head, 3), 13, tail, many::numbered)
 });
@@ -74,8 +78,7 @@ impl Dialect for Postgres {
         set local idle_in_transaction_session_timeout = 60000";
     // Those who share a row let one another in while a revocation waits, for as long as they come. Those who share an advisory
     // lock queue behind it. The row is locked as well, for those who delete its scope.
-    const HOLD_TOKEN: &'static str = "with turn as materialized (select pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))) \
-                                      select t.id from turn, tokens t where t.id = $1 for share of t";
+    const HOLD_TOKEN: &'static str = concat!("with ", holding_token!(), " select id from held");
     const CLAIM_TOKEN: &'static str = "with turn as materialized (select pg_advisory_xact_lock(hashtextextended($1::text, 0))) \
                                        select t.id from turn, tokens t where t.id = $1";
     const STATUS: &'static str = "select 'PostgreSQL' as engine, current_setting('server_version') as version, \
