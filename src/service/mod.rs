@@ -192,10 +192,18 @@ impl Service {
 
     /// The data key of a scope.
     async fn data_key(&self, queries: &mut dyn Queries, scope: ScopeId) -> Result<DataKey, Error> {
-        let record = queries.data_key_find(Some(scope)).await?;
-        let record = record.ok_or_else(|| Corrupt::sealed("data_keys", "scope_id", &scope))?;
-        self.data_key_open(&record).await
+        let record = data_key_record(queries, scope).await?;
+        match self.data_key_open(&record).await {
+            // Since the row was read, the data key may have been wrapped anew, and its old master key given up.
+            Err(Error::Key(KeyError::Unknown(_))) => self.data_key_open(&data_key_record(queries, scope).await?).await,
+            opened => opened,
+        }
     }
+}
+
+async fn data_key_record(queries: &mut dyn Queries, scope: ScopeId) -> Result<DataKeyRecord, Error> {
+    let record = queries.data_key_find(Some(scope)).await?;
+    Ok(record.ok_or_else(|| Corrupt::sealed("data_keys", "scope_id", &scope))?)
 }
 
 /// The master key that wraps, by the word of the database.
