@@ -191,7 +191,7 @@ pub async fn serve(
     });
     let on_file = tokio::spawn({
         let service = Arc::clone(&service);
-        async move { service.keep_on_file().await }
+        async move { service.keep_up().await }
     });
     let draining = Arc::new(AtomicBool::new(false));
     let shared = |listener| Shared {

@@ -32,3 +32,23 @@ begin
     delete from audit_places where place_id = old.organization_id and sequence = old.sequence;
     delete from audit_places where place_id = old.project_id and sequence = old.sequence;
 end;
+
+-- SQLite itself keeps the number of the last event ("autoincrement"), as it is about to be committed. A row beside it would be one more
+-- page to write with every event. Under its old name it is here for those who count on it, and for backups.
+drop table audit_position;
+insert into sqlite_sequence (name, seq)
+    select 'audit_events', 0 where not exists (select 1 from sqlite_sequence where name = 'audit_events');
+create view audit_position as select 1 as singleton, seq as last from sqlite_sequence where name = 'audit_events';
+create trigger audit_position_begins instead of insert on audit_position
+begin
+    delete from sqlite_sequence where name = 'audit_events';
+    insert into sqlite_sequence (name, seq) values ('audit_events', new.last);
+end;
+create trigger audit_position_moves instead of update on audit_position
+begin
+    update sqlite_sequence set seq = new.last where name = 'audit_events';
+end;
+create trigger audit_position_ends instead of delete on audit_position
+begin
+    delete from sqlite_sequence where name = 'audit_events';
+end;

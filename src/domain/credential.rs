@@ -44,6 +44,9 @@ fn email(text: &str) -> Result<String, Invalid> {
     }
 }
 
+/// How exact it is when a credential was last used: one write in so many minutes, however often it is handed out.
+pub const LAST_USED_STEP_MINUTES: u32 = 1;
+
 /// A credential as everybody who may see it sees it: the password is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {

@@ -5,7 +5,8 @@
 
 use super::{
     Error, Service,
-    queue::{Gathered, Queue, answer},
+    queue::{Gathered, Queue, in_a_thread},
+    usage::Usage,
 };
 use crate::{
     domain::{
@@ -26,10 +27,9 @@ pub struct AuditQueue(Queue<ConditionalEvent, bool>);
 
 impl AuditQueue {
     /// Starts the one task that writes. It ends when every queue is gone and all that was in them is written.
-    #[must_use]
-    pub fn start(log: Box<dyn AuditLog>) -> (Self, JoinHandle<()>) {
+    pub(super) fn start(log: Box<dyn AuditLog>, usage: Usage) -> (Self, JoinHandle<()>) {
         let (queue, gathered) = Queue::new();
-        (Self(queue), tokio::spawn(write(log, gathered)))
+        (Self(queue), in_a_thread(|| write(log, usage, gathered)))
     }
 
     /// Returns when the event is durable.
@@ -60,28 +60,24 @@ impl AuditQueue {
     }
 }
 
-async fn write(mut log: Box<dyn AuditLog>, mut queue: Gathered<ConditionalEvent, bool>) {
-    while let Some((events, waiting)) = queue.next().await {
+async fn write(mut log: Box<dyn AuditLog>, mut usage: Usage, queue: Gathered<ConditionalEvent, bool>) {
+    let commit = async |events: Vec<ConditionalEvent>| {
         let begun = Instant::now();
         match log.append(&events).await {
             Ok(held) => {
                 metrics::histogram!("regcred_audit_commit_seconds").record(begun.elapsed());
-                let events = events.into_iter().zip(&held).filter(|(_, held)| **held);
-                let events: Vec<_> = events.map(|(entry, _)| entry.event).collect();
-                // Beside the next batch: who waits is in another thread, and waking him takes its time.
-                tokio::spawn(async move { answer(waiting, held) });
-                // The next batch waits for this, so it has little time. Nothing is lost without it.
-                if let Err(error) = log.mark_used(&events).await {
-                    tracing::debug!(%error, "credentials could not be marked as used");
-                }
+                usage.note(events.iter().zip(&held).filter(|(_, held)| **held).map(|(entry, _)| &entry.event));
+                Some(held)
             }
             Err(error) => {
                 metrics::counter!("regcred_audit_failures_total").increment(1);
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(%error, source, events = events.len(), "audit events could not be written; what they tell of is refused");
+                None
             }
         }
-    }
+    };
+    queue.serve(commit).await;
 }
 
 /// In which order audit events are listed, and where the list ends.

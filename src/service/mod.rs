@@ -10,7 +10,7 @@ pub mod backup;
 mod counts;
 mod credentials;
 mod error;
-mod filing;
+mod upkeep;
 mod keys;
 mod memory;
 mod proof;
@@ -22,6 +22,7 @@ mod scopes;
 mod start;
 mod status;
 mod tokens;
+mod usage;
 
 pub use audit::{AuditOrder, AuditQueue};
 pub use credentials::IfMatch;

@@ -4,7 +4,7 @@
 
 use super::{
     Error,
-    queue::{Gathered, Queue, answer},
+    queue::{Gathered, Queue, in_a_thread},
 };
 use crate::store::{Premise, Prover, StoreError};
 
@@ -15,7 +15,7 @@ impl ProofQueue {
     /// Starts the one task that asks. It ends when the queue is gone.
     pub(super) fn start(prover: Box<dyn Prover>) -> Self {
         let (queue, gathered) = Queue::new();
-        tokio::spawn(prove(prover, gathered));
+        in_a_thread(|| prove(prover, gathered));
         Self(queue)
     }
 
@@ -29,15 +29,17 @@ impl ProofQueue {
     }
 }
 
-async fn prove(mut prover: Box<dyn Prover>, mut queue: Gathered<Vec<Premise>, bool>) {
-    while let Some((claims, waiting)) = queue.next().await {
+async fn prove(mut prover: Box<dyn Prover>, queue: Gathered<Vec<Premise>, bool>) {
+    let ask = async |claims: Vec<Vec<Premise>>| {
         let cases: Vec<_> = claims.iter().map(Vec::as_slice).collect();
         match prover.prove(&cases).await {
-            Ok(held) => answer(waiting, held),
+            Ok(held) => Some(held),
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(%error, source, claims = claims.len(), "what is remembered could not be proved");
+                None
             }
         }
-    }
+    };
+    queue.serve(ask).await;
 }

@@ -3,9 +3,12 @@
 //! One task answers. While it is at it, more questions come; when it is done, it takes all that have come. So the more there is to
 //! do, the more is done at once, and there is no timer to tune.
 
+use futures_util::{FutureExt as _, future::join};
 use std::time::Duration;
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot},
+    task::{JoinHandle, spawn_blocking},
     time::timeout,
 };
 
@@ -57,16 +60,37 @@ impl<Q, A> Queue<Q, A> {
 }
 
 impl<Q, A> Gathered<Q, A> {
+    /// Has all questions answered, until nobody is left who could ask. Where `work` has no answers, those who wait learn that.
+    ///
+    /// They are told when the next questions are under way: those who wake up want the processors, too, and would keep the next
+    /// answers waiting.
+    pub(super) async fn serve(mut self, mut work: impl AsyncFnMut(Vec<Q>) -> Option<Vec<A>>) {
+        while let Some((questions, waiting)) = self.next().await {
+            let mut told = (waiting, work(questions).await);
+            while let Some((questions, waiting)) = self.next().now_or_never().flatten() {
+                let (answers, ()) = join(work(questions), async { tell(told) }).await;
+                told = (waiting, answers);
+            }
+            tell(told);
+        }
+    }
+
     /// All that has come, and where the answers go; nothing when everybody who could ask is gone.
-    pub(super) async fn next(&mut self) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)> {
+    async fn next(&mut self) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)> {
         let count = self.receiver.recv_many(&mut self.batch, BATCH).await;
         (count > 0).then(|| self.batch.drain(..).map(|asked| (asked.question, asked.answer)).unzip())
     }
 }
 
 /// Gives the answers. Who is gone has given up waiting.
-pub(super) fn answer<A>(to: Vec<oneshot::Sender<A>>, answers: Vec<A>) {
-    for (waiting, answer) in to.into_iter().zip(answers) {
+fn tell<A>((waiting, answers): (Vec<oneshot::Sender<A>>, Option<Vec<A>>)) {
+    for (waiting, answer) in waiting.into_iter().zip(answers.into_iter().flatten()) {
         let _ = waiting.send(answer);
     }
+}
+
+/// Runs a task in a thread of its own. Who waits for a database all the time is woken there at half the cost.
+pub(super) fn in_a_thread<F: Future<Output = ()>>(task: impl FnOnce() -> F + Send + 'static) -> JoinHandle<()> {
+    let runtime = Handle::current();
+    spawn_blocking(move || runtime.block_on(task()))
 }

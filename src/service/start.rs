@@ -3,7 +3,7 @@
 //! A database without its master keys is refused rather than guessed at: a process that ran on with other keys could
 //! not open what is stored, and what it stored could not be opened by others.
 
-use super::{AuditQueue, Error, Service, counts::Counts, memory::Memory, proof::ProofQueue, replicas::OwnReplica};
+use super::{AuditQueue, Error, Service, counts::Counts, memory::Memory, proof::ProofQueue, replicas::OwnReplica, usage::Usage};
 use crate::{
     crypto::{
         data_key::DataKey,
@@ -129,7 +129,7 @@ impl Service {
             }
         };
         let Start { store, clock, random, keyring, new_keyring } = start;
-        let (audit, writer) = AuditQueue::start(store.audit_log());
+        let (audit, writer) = AuditQueue::start(store.audit_log(), Usage::start(Arc::clone(&store)));
         let service = Self {
             keyring,
             keyring_file: sources.file,

@@ -79,10 +79,13 @@ pub enum Filed {
     Part,
 }
 
-/// Puts events on file by their organizations and projects after they were committed. Lists are the same before and after;
-/// they only take longer while much is not on file.
+/// What a database wants done beside the requests.
 #[async_trait]
-pub trait AuditFiler: Send {
-    /// Puts on file what has gathered, or much of it. Nothing is lost if it fails, or is cut off.
+pub trait Upkeep: Send {
+    /// Puts events on file by their organizations and projects: those that have gathered, or many of them. Lists are the same before
+    /// and after; they only take longer while much is not on file. Nothing is lost if it fails, or is cut off.
     async fn file(&mut self) -> Result<Filed, StoreError>;
+
+    /// Moves what was committed from the write-ahead log to its place, if that is much, so that no change has to.
+    async fn checkpoint(&mut self) -> Result<(), StoreError>;
 }

@@ -11,7 +11,7 @@ mod records;
 pub mod sql;
 pub mod tables;
 
-pub use log::{AuditFiler, AuditScope, Filed, LogQueries, LogTx};
+pub use log::{Upkeep, AuditScope, Filed, LogQueries, LogTx};
 pub use premise::{ConditionalEvent, Premise, Prover, Stamp};
 pub use records::{
     Added, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, FoundToken, MasterKeyRecord, MasterKeyState,
@@ -95,8 +95,13 @@ pub trait Store: Send + Sync + 'static {
     /// The audit log, on a connection that nothing else uses.
     fn audit_log(&self) -> Box<dyn AuditLog>;
 
-    /// What puts audit events on file later; none if the database does so with every event.
-    fn audit_filer(&self) -> Option<Box<dyn AuditFiler>>;
+    /// Marks credentials as used at these times, each at most once in
+    /// [`LAST_USED_STEP_MINUTES`](crate::domain::credential::LAST_USED_STEP_MINUTES). Leaves no event: it changes nothing for anybody.
+    /// Rather fails than waits long for others.
+    async fn credential_mark_used(&self, uses: &[(CredentialId, Timestamp)]) -> Result<(), StoreError>;
+
+    /// What is to be done beside the requests; none if the database does everything by itself.
+    fn upkeep(&self) -> Option<Box<dyn Upkeep>>;
 
     /// What looks whether premises hold, on a connection that nothing else uses.
     fn prover(&self) -> Box<dyn Prover>;
@@ -126,9 +131,6 @@ pub trait AuditLog: Send {
     /// Makes all those events durable whose premises hold, or none. Tells of each whether they did, by what was committed before
     /// this was asked.
     async fn append(&mut self, events: &[ConditionalEvent]) -> Result<Vec<bool>, StoreError>;
-
-    /// Marks the credentials of these hand-outs as used, to within a minute. Nothing is lost if it fails.
-    async fn mark_used(&mut self, events: &[AuditEvent]) -> Result<(), StoreError>;
 }
 
 /// The questions that the service asks.

@@ -46,10 +46,9 @@ impl Adding {
         new_credential!(),
         " where exists (select 1 from tokens where id = $1) and exists (select 1 from audit_position where last >= 0) \
          on conflict do nothing; \
-         update audit_position set last = last + 1 where exists (select 1 from credentials where id = $2); \
          insert or rollback into audit_events ",
         event_columns!(),
-        " select p.last + $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30 from audit_position p \
+        " select nullif($18, 1), $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30 \
          where exists (select 1 from credentials where id = $2); \
          select exists (select 1 from tokens where id = $1) as held, \
          exists (select 1 from credentials where id = $2) as added; commit"
@@ -81,7 +80,7 @@ impl<DB: Dialect> SqlStore<DB> {
         let _turn = turn(&self.turns, deadline).await?;
         let mut connection = self.adder.lock().await;
         let mut line = connection.line(deadline).await?;
-        let statement = audit::bind_event(bind::<DB>(statement, new), Some((0, new.event)));
+        let statement = audit::bind_event(bind::<DB>(statement, new), Some((1, new.event)));
         let added = statement.optional::<AddedRow>(&mut line).await.map_err(|error| line::unknown(&mut line, error));
         let (held, added) = added?.ok_or_else(no_answer)?;
         connection.keep(line);

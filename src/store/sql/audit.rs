@@ -5,31 +5,18 @@ use super::{
     columns::Ids,
     dialect::{Dialect, Statement, sql},
     line::{self, Line},
-    many::{self, Texts},
+    many,
     own::{OwnConnection, OwnLine},
     premises::{self, Lapsed, Proofs},
-    rows::RecordedRow,
     turn,
 };
 use crate::{
-    domain::{
-        audit::{AuditEvent, Outcome},
-        permission::Action,
-        timestamp::Timestamp,
-    },
+    domain::{audit::AuditEvent, timestamp::Timestamp},
     store::{AuditLog, ConditionalEvent, Corrupt, StoreError},
 };
 use async_trait::async_trait;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::{sync::Semaphore, time::Instant};
-use uuid::Uuid;
-
-/// How exact a credential's `last_used_at` is: one write a minute, however often it is handed out.
-const LAST_USED_STEP_MICROSECONDS: i64 = 60_000_000;
-/// How long marking may keep the next batch waiting.
-const MARKING: Duration = Duration::from_millis(500);
-/// How many credentials the log remembers to have marked, in a few megabytes.
-const MARKED: usize = 200_000;
 
 /// The columns of an event, in the order in which [`bind_event`] gives them.
 macro_rules! event_columns {
@@ -58,18 +45,16 @@ pub(super) struct Guard {
     until: Option<Timestamp>,
 }
 
-/// Writes events as the last thing of a transaction, with one of [`Dialect::RECORD`] and [`Dialect::RECORD_AND_COMMIT`]. Their
-/// numbers are taken from a row that stays taken until the commit, so that they stand in the order of commits, whichever process
-/// writes. Only a database that tells moments knows guards; `false` if one let nothing through, and nothing is written.
+/// Writes events as the last thing of a transaction, or as one by itself if they are [`many::MOST`] at most. Their numbers are taken
+/// from a row that stays taken until the commit, so that they stand in the order of commits, whichever process writes. Only a
+/// database that tells moments knows guards; `false` if one let nothing through, and nothing is written.
 pub(super) async fn record<DB: Dialect>(
     line: &mut impl Line<DB>,
-    texts: &'static Texts,
     guard: Option<Guard>,
     events: &[&AuditEvent],
 ) -> Result<bool, StoreError> {
-    let mut written = true;
     for events in events.chunks(many::MOST) {
-        let (rows, text) = texts.at_least(events.len());
+        let (rows, text) = DB::RECORD.at_least(events.len());
         let count = i64::try_from(events.len()).expect("events are held in memory");
         let numbered = (1 - count..).zip(events).map(|(number, event)| Some((number, *event)));
         let padded = numbered.chain(std::iter::repeat(None)).take(rows);
@@ -77,10 +62,13 @@ pub(super) async fn record<DB: Dialect>(
             .bind(count)
             .bind(guard.map(|guard| guard.version))
             .bind(guard.and_then(|guard| guard.until));
-        let recorded = padded.fold(statement, bind_event).optional::<RecordedRow>(line).await?;
-        written = recorded.ok_or_else(|| Corrupt::sealed("audit_position", "last", &"1"))?;
+        let written = padded.fold(statement, bind_event).execute(line).await?;
+        if written != events.len() as u64 {
+            let nothing = written == 0 && guard.is_some();
+            return if nothing { Ok(false) } else { Err(Corrupt::sealed("audit_position", "last", &"1").into()) };
+        }
     }
-    Ok(written)
+    Ok(true)
 }
 
 /// Gives the next thirteen `$n` what an event says, from its number, counted back from the last one's, to its address. A row
@@ -108,53 +96,11 @@ pub(super) struct SqlAuditLog<DB: Dialect> {
     connection: OwnConnection<DB>,
     turn: Arc<Semaphore>,
     proofs: Proofs,
-    /// When this log last marked credentials as used: most hand-outs need not ask the database again.
-    marked: HashMap<Uuid, Timestamp>,
 }
 
 impl<DB: Dialect> SqlAuditLog<DB> {
     pub(super) fn new(connection: OwnConnection<DB>, turn: Arc<Semaphore>) -> Self {
-        Self { connection, turn, proofs: Proofs::new(), marked: HashMap::new() }
-    }
-
-    async fn begin(&mut self, deadline: Instant, text: &'static str) -> Result<OwnLine<DB>, StoreError> {
-        let mut line = self.connection.line(deadline).await?;
-        line::begin(&mut line, text).await?;
-        Ok(line)
-    }
-
-    async fn commit(&mut self, mut line: OwnLine<DB>) -> Result<(), StoreError> {
-        line::commit(&mut line).await?;
-        self.connection.keep(line);
-        Ok(())
-    }
-
-    /// Which credentials were handed out and not marked within the minute before, and when each of them was last. Mostly there
-    /// are none, and nothing is gathered.
-    fn unmarked(&self, events: &[AuditEvent]) -> HashMap<Uuid, Timestamp> {
-        let mut uses = HashMap::new();
-        let hand_outs =
-            events.iter().filter(|event| event.operation == Action::PullSecretGet && event.outcome == Outcome::Success);
-        for (id, at) in hand_outs.flat_map(|event| event.objects.iter().map(|id| (*id, event.at))) {
-            if self.marked.get(&id).is_none_or(|marked| step_before(at) > Some(*marked)) {
-                let last = uses.entry(id).or_insert(at);
-                *last = at.max(*last);
-            }
-        }
-        uses
-    }
-
-    /// Remembers what was marked, and if that is much, nothing that is older than a minute and says nothing any more.
-    fn remember(&mut self, uses: HashMap<Uuid, Timestamp>) {
-        if self.marked.len() + uses.len() > MARKED {
-            let newest = uses.values().max().copied();
-            self.marked.retain(|_, marked| newest.and_then(step_before) <= Some(*marked));
-        }
-        // So many in one minute are marked again rather than looked through each time.
-        if self.marked.len() + uses.len() > MARKED {
-            self.marked.clear();
-        }
-        self.marked.extend(uses);
+        Self { connection, turn, proofs: Proofs::new() }
     }
 }
 
@@ -177,7 +123,7 @@ impl<DB: Dialect> SqlAuditLog<DB> {
         let guard = self.proofs.version().map(|version| Guard { version, until });
         let holding: Vec<_> = holding.iter().map(|entry| &entry.event).collect();
         let _turn = turn(&self.turn, line.parts().1).await?;
-        let written = record::<DB>(line, DB::RECORD_AND_COMMIT, guard, &holding).await?;
+        let written = record::<DB>(line, guard, &holding).await?;
         Ok(written.then_some(holds))
     }
 
@@ -195,7 +141,7 @@ impl<DB: Dialect> SqlAuditLog<DB> {
         let lapsed = self.proofs.prove::<DB>(line, all).await?;
         let (holds, holding) = holding(events, &lapsed);
         let holding: Vec<_> = holding.iter().map(|entry| &entry.event).collect();
-        record::<DB>(line, DB::RECORD, None, &holding).await?;
+        record::<DB>(line, None, &holding).await?;
         line::commit(line).await?;
         Ok(holds)
     }
@@ -219,43 +165,4 @@ impl<DB: Dialect> AuditLog for SqlAuditLog<DB> {
         self.connection.keep(line);
         Ok(held)
     }
-
-    async fn mark_used(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
-        let uses = self.unmarked(events);
-        if uses.is_empty() {
-            return Ok(());
-        }
-        let deadline = Instant::now() + MARKING;
-        let _turn = turn(&self.turn, deadline).await?;
-        let mut line = self.begin(deadline, DB::BEGIN_BRIEFLY).await?;
-        if let Err(error) = mark::<DB>(&mut line, &uses).await {
-            // Somebody is changing one of them. The connection is good for the next batch.
-            if line.roll_back().await {
-                self.connection.keep(line);
-            }
-            return Err(error);
-        }
-        self.commit(line).await?;
-        self.remember(uses);
-        Ok(())
-    }
-}
-
-async fn mark<DB: Dialect>(line: &mut impl Line<DB>, uses: &HashMap<Uuid, Timestamp>) -> Result<(), StoreError> {
-    // In the order of identifiers: a transaction may take several statements.
-    let mut uses: Vec<_> = uses.iter().map(|(id, at)| (*id, *at)).collect();
-    uses.sort_unstable();
-    for uses in uses.chunks(many::MOST) {
-        let (rows, text) = DB::MARK.at_least(uses.len());
-        // To mark one twice does no harm, and makes the text a prepared one.
-        let padded = uses.iter().chain(std::iter::repeat(&uses[0])).take(rows);
-        let statement =
-            padded.fold(sql::<DB>(text), |statement, (id, at)| statement.bind(*id).bind(*at).bind(step_before(*at)));
-        statement.execute(line).await?;
-    }
-    Ok(())
-}
-
-fn step_before(at: Timestamp) -> Option<Timestamp> {
-    Timestamp::from_microseconds(at.microseconds() - LAST_USED_STEP_MICROSECONDS)
 }

@@ -233,7 +233,7 @@ impl<DB: Dialect> Filling for SqlFilling<DB> {
     }
 
     async fn commit(mut self: Box<Self>, event: AuditEvent) -> Result<(), StoreError> {
-        audit::record::<DB>(&mut self.line, DB::RECORD, None, &[&event]).await?;
+        audit::record::<DB>(&mut self.line, None, &[&event]).await?;
         if let Some(text) = DB::FILE_ALL {
             let filed = in_time(Instant::now() + FILING, DB::run(&mut self.line.connection, text)).await;
             filed.map_err(|error| self.line.failed(&error))?;

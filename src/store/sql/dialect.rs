@@ -13,7 +13,7 @@ use super::{
     many::Texts,
     rows::{
         AddedRow, AuditEventRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow,
-        FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, RecordedRow, ReplicaRow, ScopeRow,
+        FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, ReplicaRow, ScopeRow,
         SealedCredentialRow, StampRow, TokenRow, UnfiledRow,
     },
 };
@@ -70,7 +70,6 @@ pub(super) trait Dialect:
     + Reads<MasterKeyRow>
     + Reads<MomentRow>
     + Reads<PruningRow>
-    + Reads<RecordedRow>
     + Reads<ReplicaRow>
     + Reads<ScopeRow>
     + Reads<SealedCredentialRow>
@@ -114,13 +113,10 @@ pub(super) trait Dialect:
     /// [`super::premises::lapsed`], with places as this database finds them fastest.
     const LAPSED: &'static LazyLock<Texts>;
 
-    /// Takes `$1` numbers for audit events if the moment has the version `$2` and comes before `$3`, where these are given, writes the events, each with its number counted back from the last one's and the
-    /// twelve columns that follow, and gives the last number. Rows without a number say nothing. It is the last thing of a
-    /// transaction.
+    /// Takes `$1` numbers for audit events if the moment has the version `$2` and comes before `$3`, where these are given, and writes
+    /// the events, each with its number counted back from the last one's and the twelve columns that follow. Rows without a number
+    /// say nothing. It is the last thing of a transaction, or one by itself.
     const RECORD: &'static LazyLock<Texts>;
-
-    /// The same as a transaction by itself. Tells how many it wrote, if that may be none.
-    const RECORD_AND_COMMIT: &'static LazyLock<Texts>;
 
     /// Puts all audit events on file at once, where that is done later.
     const FILE_ALL: Option<&'static str>;
@@ -130,6 +126,7 @@ pub(super) trait Dialect:
 
     /// Asks for the [`Moment`](super::premises::Moment), if the database knows any.
     const MOMENT: Option<&'static str>;
+
     /// Marks credentials as used: the first column names one, the second says when, and the third until when it must have been
     /// used before for that to be worth a write. Waits for their rows, if at all, in the order of identifiers, which all processes
     /// share: so none waits for another in a circle.

@@ -11,12 +11,11 @@
 use super::{
     PATIENCE,
     dialect::{Dialect, Statement, sql},
-    line,
     own::OwnConnection,
     rows::{CountRow, UnfiledRow},
     turn,
 };
-use crate::store::{AuditFiler, Corrupt, Filed, StoreError};
+use crate::store::{Upkeep, Corrupt, Filed, StoreError};
 use async_trait::async_trait;
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
@@ -25,6 +24,8 @@ use tokio::{sync::Semaphore, time::Instant};
 const MOST_EVENTS: i64 = 65_536;
 /// How many rows a transaction adds. At the worst each is on a page of its own, and a hand-out waits for them all.
 const ROWS: i64 = 512;
+/// After how many events the write-ahead log is emptied. Each takes a few pages of it.
+const CHECKPOINT_AFTER: i64 = 1000;
 /// How long sorting may take. Nobody waits for it.
 const SORTING: Duration = Duration::from_secs(30);
 
@@ -40,6 +41,8 @@ pub(super) struct Filing {
     add: &'static str,
     /// Writes down that all events up to `$1` are on file.
     note: &'static str,
+    /// Moves from the write-ahead log to its place what nobody needs there.
+    checkpoint: &'static str,
 }
 
 impl Filing {
@@ -64,25 +67,28 @@ impl Filing {
               where rowid between ? and ? and sequence >= (select min(sequence) from audit_events); \
               commit",
         note: "begin immediate; update audit_filed set last = max(last, ?); commit",
+        checkpoint: "pragma wal_checkpoint(passive)",
     };
 }
 
 /// Files on a connection of its own.
-pub(super) struct SqlAuditFiler<DB: Dialect> {
+pub(super) struct SqlUpkeep<DB: Dialect> {
     filing: &'static Filing,
     connection: OwnConnection<DB>,
     turn: Arc<Semaphore>,
+    /// How many events were put on file since the last checkpoint.
+    filed: i64,
 }
 
-impl<DB: Dialect> SqlAuditFiler<DB> {
+impl<DB: Dialect> SqlUpkeep<DB> {
     pub(super) fn new(filing: &'static Filing, connection: OwnConnection<DB>, turn: Arc<Semaphore>) -> Self {
-        Self { filing, connection, turn }
+        Self { filing, connection, turn, filed: 0 }
     }
 
     /// Which events are not on file.
     async fn unfiled(&mut self) -> Result<Option<RangeInclusive<i64>>, StoreError> {
         let mut line = self.connection.line(Instant::now() + PATIENCE).await?;
-        line::begin(&mut line, self.filing.prepare).await?;
+        line.run(self.filing.prepare).await?;
         let unfiled = sql::<DB>(self.filing.unfiled).optional::<UnfiledRow>(&mut line).await?;
         self.connection.keep(line);
         unfiled.ok_or_else(|| Corrupt::sealed("audit_filed", "last", &"1").into())
@@ -108,7 +114,7 @@ impl<DB: Dialect> SqlAuditFiler<DB> {
 }
 
 #[async_trait]
-impl<DB: Dialect> AuditFiler for SqlAuditFiler<DB> {
+impl<DB: Dialect> Upkeep for SqlUpkeep<DB> {
     async fn file(&mut self) -> Result<Filed, StoreError> {
         let Some(unfiled) = self.unfiled().await? else { return Ok(Filed::All) };
         let (behind, newest) = (unfiled.start() - 1, *unfiled.end());
@@ -120,7 +126,24 @@ impl<DB: Dialect> AuditFiler for SqlAuditFiler<DB> {
             first += ROWS;
         }
         self.write(sql::<DB>(self.filing.note).bind(last)).await?;
+        self.filed += last - behind;
         Ok(if last < newest { Filed::Part } else { Filed::All })
+    }
+
+    async fn checkpoint(&mut self) -> Result<(), StoreError> {
+        if self.filed < CHECKPOINT_AFTER {
+            return Ok(());
+        }
+        let mut line = self.connection.line(Instant::now() + SORTING).await?;
+        // Most of it while others write. What they have written meanwhile is little, and quickly done while nobody does: only then
+        // is nothing left in the log, and it begins anew.
+        line.run(self.filing.checkpoint).await?;
+        line.run(self.filing.checkpoint).await?;
+        let _turn = turn(&self.turn, Instant::now() + PATIENCE).await?;
+        line.run(self.filing.checkpoint).await?;
+        self.connection.keep(line);
+        self.filed = 0;
+        Ok(())
     }
 }
 
@@ -139,11 +162,11 @@ mod tests {
     const PRUNING: &str = "insert into audit_prunings values (randomblob(16), 0, 'argo', null, 1, 1000, 1000, 0, 0, \
         randomblob(32)); delete from audit_events where sequence <= 1000";
 
-    async fn filer(file: &Path) -> (sqlx::SqlitePool, SqlAuditFiler<Sqlite>) {
+    async fn filer(file: &Path) -> (sqlx::SqlitePool, SqlUpkeep<Sqlite>) {
         let parts = sqlite::open(file).await.unwrap();
         parts.writers.execute(EVENTS).await.unwrap();
         let connection = OwnConnection::new(Arc::new(parts.options), false);
-        (parts.writers, SqlAuditFiler::new(&Filing::LATER, connection, Arc::new(Semaphore::new(1))))
+        (parts.writers, SqlUpkeep::new(&Filing::LATER, connection, Arc::new(Semaphore::new(1))))
     }
 
     async fn count(pool: &sqlx::SqlitePool, text: &'static str) -> i64 {

@@ -23,15 +23,19 @@ mod schema;
 mod session;
 mod sqlite;
 mod tx;
+mod usage;
 
 pub use postgres::PostgresSettings;
 pub use reading::open_snapshot;
 
 use super::{
-    Added, AuditFiler, AuditLog, NewSealedCredential, Prover, Queries, Replica, Store, StoreError, Tx,
+    Added, Upkeep, AuditLog, NewSealedCredential, Prover, Queries, Replica, Store, StoreError, Tx,
     tables::{Filling, Snapshot},
 };
-use crate::domain::id::ReplicaId;
+use crate::domain::{
+    id::{CredentialId, ReplicaId},
+    timestamp::Timestamp,
+};
 use async_trait::async_trait;
 use copy::{SqlFilling, SqlSnapshot};
 use dialect::{Dialect, sql};
@@ -196,9 +200,12 @@ impl<DB: Dialect> SqlStore<DB> {
 
     /// A transaction that may write.
     async fn write(&self) -> Result<Session<DB>, StoreError> {
-        let deadline = Instant::now() + PATIENCE;
+        self.write_until(Instant::now() + PATIENCE, DB::BEGIN).await
+    }
+
+    async fn write_until(&self, deadline: Instant, begin: &'static str) -> Result<Session<DB>, StoreError> {
         let turn = turn(&self.turns, deadline).await?;
-        Session::write(acquire(&self.writers, deadline).await?, turn, deadline, self.pooled).await
+        Session::write(acquire(&self.writers, deadline).await?, turn, deadline, self.pooled, begin).await
     }
 }
 
@@ -241,9 +248,13 @@ impl<DB: Dialect> Store for SqlStore<DB> {
         Box::new(audit::SqlAuditLog::new(self.own_connection(), Arc::clone(&self.audit_turns)))
     }
 
-    fn audit_filer(&self) -> Option<Box<dyn AuditFiler>> {
+    async fn credential_mark_used(&self, uses: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
+        self.mark_used(uses).await
+    }
+
+    fn upkeep(&self) -> Option<Box<dyn Upkeep>> {
         let filing = DB::FILING?;
-        Some(Box::new(filing::SqlAuditFiler::new(filing, self.own_connection(), Arc::clone(&self.audit_turns))))
+        Some(Box::new(filing::SqlUpkeep::new(filing, self.own_connection(), Arc::clone(&self.audit_turns))))
     }
 
     fn prover(&self) -> Box<dyn Prover> {

@@ -63,9 +63,10 @@ pub(super) struct OwnLine<DB: Dialect> {
 }
 
 impl<DB: Dialect> OwnLine<DB> {
-    /// Undoes what was begun. `false` if nobody knows whether it was.
-    pub(super) async fn roll_back(&mut self) -> bool {
-        in_time(self.deadline, DB::run(&mut self.connection, "rollback")).await.is_ok()
+    /// Runs what has neither values nor rows.
+    pub(super) async fn run(&mut self, text: &'static str) -> Result<(), StoreError> {
+        let ran = in_time(self.deadline, DB::run(&mut self.connection, text)).await;
+        ran.map_err(|error| self.failed(&error))
     }
 }
 

@@ -85,24 +85,6 @@ impl Record for CountRow {
     }
 }
 
-/// What is known after events were to be written: the last number, and how many were, where that may be none.
-#[derive(FromRow)]
-pub(super) struct RecordedRow {
-    last: i64,
-    #[sqlx(default)]
-    written: Option<i64>,
-}
-
-impl Record for RecordedRow {
-    type Domain = bool;
-    const TABLE: &'static str = "audit_position";
-
-    fn into_domain(self) -> Result<bool, &'static str> {
-        u64::try_from(self.last).map_err(|_| "last")?;
-        Ok(self.written != Some(0))
-    }
-}
-
 #[derive(FromRow)]
 pub(super) struct MomentRow {
     version: i64,

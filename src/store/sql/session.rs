@@ -57,17 +57,18 @@ impl<DB: Dialect> Session<DB> {
         Ok(session)
     }
 
-    /// A session that changes something: begins the transaction.
+    /// A session that changes something: begins the transaction in one of the dialect's ways.
     pub(super) async fn write(
         connection: PoolConnection<DB>,
         turn: OwnedSemaphorePermit,
         deadline: Instant,
         pooled: bool,
+        begin: &'static str,
     ) -> Result<Self, StoreError> {
         let mut session = Self::read(connection, deadline);
         session.pooled = pooled;
         (session.open, session.turn) = (true, Some(turn));
-        line::begin(&mut session, DB::BEGIN).await?;
+        line::begin(&mut session, begin).await?;
         Ok(session)
     }
 

@@ -3,7 +3,7 @@
 use super::{
     OpenError, PATIENCE, Parts,
     adding::Adding,
-    audit::{event_columns, event_values},
+    audit::event_columns,
     dialect::{BoundQuery, Dialect, Refusal},
     events::EventLists,
     filing::Filing,
@@ -29,8 +29,8 @@ const OLDEST_SOUND_VERSION: [u32; 3] = [3, 51, 3];
 const READERS: u32 = 4;
 /// The pages that a connection keeps which writes, in KiB as a negative number.
 const WRITERS_CACHE: &str = "-16384";
-/// After how many pages the write-ahead log goes into the database: 16 MiB. A page that is written often goes there once.
-const CHECKPOINT: &str = "4096";
+/// After how many pages a change has to empty the write-ahead log: 128 MiB. Under load this is done beside ([`super::filing`]).
+const CHECKPOINT: &str = "32768";
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const GROUP_AND_OTHERS: u32 = 0o077;
 
@@ -41,10 +41,21 @@ const PASSING: [u32; 7] = [5, 6, 7, 8, 9, 13, 14];
 const IOERR: u32 = 10;
 
 static LAPSED: LazyLock<Texts> = LazyLock::new(|| premises::lapsed(many::positional));
-static RECORD: LazyLock<Texts> = LazyLock::new(|| record("", "; select last from audit_position"));
-static RECORD_AND_COMMIT: LazyLock<Texts> = LazyLock::new(|| {
-    let end = "; select last, changes() as written from audit_position; commit";
-    record("begin immediate; ", end)
+/// One statement: the thread that SQLite runs on reports each by itself, and whoever waits is woken for each. SQLite takes the numbers,
+/// one after the other. Nothing is joined with the values, or they would be written to a table in between. `or rollback` spares
+/// a journal for taking back half a statement.
+static RECORD: LazyLock<Texts> = LazyLock::new(|| {
+    let head = concat!(
+        "with guard (open) as (select ? > 0 and exists (select 1 from audit_position where last >= 0) and exists (select 1 \
+         from stamps_moment m cross join database_clock clock \
+         where m.version = coalesce(?, m.version) and clock.now < coalesce(?, clock.now + 1))) \
+         insert or rollback into audit_events ",
+        event_columns!(),
+        " select null, column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, \
+         column12, column13 from (values "
+    );
+    let tail = ") as event where column1 is not null and (select open from guard)";
+    Texts::new((head, 3), 13, tail, many::positional)
 });
 
 /// Whoever has the turn waits for no row.
@@ -56,24 +67,6 @@ static MARK: LazyLock<Texts> = LazyLock::new(|| {
                 or last_used_at < (select before from used where used.id = credentials.id))";
     Texts::new((head, 0), 3, tail, many::positional)
 });
-
-/// Several statements in one message to the thread that SQLite runs on: each message costs more than what it says. If one of them
-/// fails, the connection is left inside of the transaction, and is closed. `or rollback` spares a journal for taking back half
-/// a statement.
-fn record(begin: &str, end: &str) -> Texts {
-    let head = concat!(
-        "update audit_position set last = last + ? where singleton = 1 and last >= 0 and exists \
-         (select 1 from stamps_moment m cross join database_clock clock \
-         where m.version = coalesce(?, m.version) and clock.now < coalesce(?, clock.now + 1)); \
-         insert or rollback into audit_events ",
-        event_columns!(),
-        " select ",
-        event_values!(),
-        " from audit_position p cross join (values "
-    );
-    let tail = ") as event where column1 is not null and changes() = 1";
-    Texts::new((&format!("{begin}{head}"), 3), 13, &format!("{tail}{end}"), many::positional)
-}
 
 impl Dialect for Sqlite {
     // A deferred transaction that becomes a writer later fails at once when another one writes: no timeout applies.
@@ -94,7 +87,6 @@ impl Dialect for Sqlite {
     const FILING: Option<&'static Filing> = Some(&Filing::LATER);
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
-    const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD_AND_COMMIT;
     const FILE_ALL: Option<&'static str> = Some(
         "insert or ignore into audit_places (place_id, sequence) select place_id, sequence from (\
          select organization_id as place_id, sequence from audit_events where organization_id is not null \

@@ -219,7 +219,7 @@ impl<DB: Dialect> Tx for Session<DB> {
     }
 
     async fn commit(mut self: Box<Self>, event: AuditEvent) -> Result<(), StoreError> {
-        audit::record::<DB>(&mut *self, DB::RECORD, None, &[&event]).await?;
+        audit::record::<DB>(&mut *self, None, &[&event]).await?;
         (*self).finish().await
     }
 }

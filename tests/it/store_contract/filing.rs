@@ -12,7 +12,7 @@ use regcred::{
         permission::Action,
         scope::ScopeRecord,
     },
-    store::{AuditFiler, AuditScope, Filed, Rows},
+    store::{Upkeep, AuditScope, Filed, Rows},
 };
 
 /// Rows that a filer had added when it was cut off.
@@ -29,7 +29,7 @@ const ALL_ON_FILE: &str = "insert into audit_filed (singleton, last) select 2, 0
 /// Two organizations, one with two projects and the other with one.
 struct World {
     bench: Bench,
-    filer: Option<Box<dyn AuditFiler>>,
+    filer: Option<Box<dyn Upkeep>>,
     places: Vec<ScopeRecord>,
 }
 
@@ -43,7 +43,7 @@ impl World {
             acme,
             globex,
         ];
-        let filer = bench.store.audit_filer();
+        let filer = bench.store.upkeep();
         Self { bench, filer, places }
     }
 

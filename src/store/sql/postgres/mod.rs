@@ -48,14 +48,14 @@ static LAPSED: LazyLock<Texts> = LazyLock::new(|| premises::lapsed(many::numbere
 static RECORD: LazyLock<Texts> = LazyLock::new(|| {
     let head = concat!(
         "with position as (update audit_position set last = last + $1 where singleton = 1 \
-         and cast($2 as bigint) is null and cast($3 as timestamptz) is null returning last), \
-         written as (insert into audit_events ",
+         and cast($2 as bigint) is null and cast($3 as timestamptz) is null returning last) \
+         insert into audit_events ",
         event_columns!(),
         " select ",
         event_values!(),
         " from position p cross join (values "
     );
-    let tail = ") as event where column1 is not null and p.last >= 0) select last from position";
+    let tail = ") as event where column1 is not null and p.last >= 0";
     Texts::new((head, 3), 13, tail, many::numbered)
 });
 /// The rows are locked in their order first: an update takes them as it meets them.
@@ -89,7 +89,6 @@ impl Dialect for Postgres {
     const FILING: Option<&'static Filing> = None;
     const LAPSED: &'static LazyLock<Texts> = &LAPSED;
     const RECORD: &'static LazyLock<Texts> = &RECORD;
-    const RECORD_AND_COMMIT: &'static LazyLock<Texts> = &RECORD;
     const FILE_ALL: Option<&'static str> = None;
     const ADDING: Adding = Adding::HOLDING;
     const MOMENT: Option<&'static str> = None;
