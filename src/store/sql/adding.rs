@@ -80,7 +80,7 @@ impl<DB: Dialect> SqlStore<DB> {
         let _turn = turn(&self.turns, deadline).await?;
         let mut connection = self.adder.lock().await;
         let mut line = connection.line(deadline).await?;
-        let statement = audit::bind_event(bind::<DB>(statement, new), Some((1, new.event)));
+        let statement = audit::bind_event(bind::<DB>(statement, new), Some(new.event));
         let added = statement.optional::<AddedRow>(&mut line).await.map_err(|error| line::unknown(&mut line, error));
         let (held, added) = added?.ok_or_else(no_answer)?;
         connection.keep(line);

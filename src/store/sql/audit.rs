@@ -1,21 +1,20 @@
 //! The audit log's table: how events get into it.
 
 use super::{
-    PATIENCE,
+    MOST_ROWS, PATIENCE,
     columns::Ids,
-    dialect::{Dialect, Statement, sql},
+    dialect::{Dialect, Statement},
     line::{self, Line},
-    many,
     own::{OwnConnection, OwnLine},
     premises::{self, Lapsed, Proofs},
     turn,
 };
 use crate::{
     domain::{audit::AuditEvent, timestamp::Timestamp},
-    store::{AuditLog, ConditionalEvent, Corrupt, StoreError},
+    store::{AuditLog, ConditionalEvent, Corrupt, Premise, StoreError},
 };
 use async_trait::async_trait;
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 use tokio::{sync::Semaphore, time::Instant};
 
 /// The columns of an event, in the order in which [`bind_event`] gives them.
@@ -27,42 +26,29 @@ macro_rules! event_columns {
 }
 pub(super) use event_columns;
 
-/// The same of rows of values, whose first one is counted back from the last number that was taken, `p.last`.
-macro_rules! event_values {
-    () => {
-        "p.last + column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, \
-         column12, column13"
-    };
-}
-pub(super) use event_values;
-
 /// What must still be so in the moment in which events are written.
-#[derive(Clone, Copy)]
-pub(super) struct Guard {
-    /// The version of the moment when their premises were proved.
-    version: i64,
-    /// The first end of one of them.
-    until: Option<Timestamp>,
+pub(super) enum Guard {
+    /// For a database that tells moments: it is still the one when their premises were proved, and none of these has ended.
+    Moment {
+        /// The moment's.
+        version: i64,
+        /// The first end of a premise.
+        until: Option<Timestamp>,
+    },
+    /// For one that does not: all of these hold.
+    Premises(Vec<Premise>),
 }
 
-/// Writes events as the last thing of a transaction, or as one by itself if they are [`many::MOST`] at most. Their numbers are taken
-/// from a row that stays taken until the commit, so that they stand in the order of commits, whichever process writes. Only a
-/// database that tells moments knows guards; `false` if one let nothing through, and nothing is written.
+/// Writes events as the last thing of a transaction, or as one by itself if they are [`MOST_ROWS`] at most. Their numbers are taken from
+/// a row that stays taken until the commit, so that they stand in the order of commits, whichever process writes. `false` if the
+/// guard let nothing through, and nothing is written.
 pub(super) async fn record<DB: Dialect>(
     line: &mut impl Line<DB>,
-    guard: Option<Guard>,
+    guard: Option<&Guard>,
     events: &[&AuditEvent],
 ) -> Result<bool, StoreError> {
-    for events in events.chunks(many::MOST) {
-        let (rows, text) = DB::RECORD.at_least(events.len());
-        let count = i64::try_from(events.len()).expect("events are held in memory");
-        let numbered = (1 - count..).zip(events).map(|(number, event)| Some((number, *event)));
-        let padded = numbered.chain(std::iter::repeat(None)).take(rows);
-        let statement = sql::<DB>(text)
-            .bind(count)
-            .bind(guard.map(|guard| guard.version))
-            .bind(guard.and_then(|guard| guard.until));
-        let written = padded.fold(statement, bind_event).execute(line).await?;
+    for events in events.chunks(MOST_ROWS) {
+        let written = DB::record(guard, events).execute(line).await?;
         if written != events.len() as u64 {
             let nothing = written == 0 && guard.is_some();
             return if nothing { Ok(false) } else { Err(Corrupt::sealed("audit_position", "last", &"1").into()) };
@@ -71,12 +57,10 @@ pub(super) async fn record<DB: Dialect>(
     Ok(true)
 }
 
-/// Gives the next thirteen `$n` what an event says, from its number, counted back from the last one's, to its address. A row
-/// without a number says nothing.
-pub(super) fn bind_event<DB: Dialect>(statement: Statement<DB>, numbered: Option<(i64, &AuditEvent)>) -> Statement<DB> {
-    let event = numbered.map(|(_, event)| event);
+/// Gives the next thirteen `?` or `$n` what an event says, behind a number that is none if there is no event.
+pub(super) fn bind_event<DB: Dialect>(statement: Statement<DB>, event: Option<&AuditEvent>) -> Statement<DB> {
     statement
-        .bind(numbered.map(|(number, _)| number))
+        .bind(event.map(|_| 1_i64))
         .bind(event.map(|event| event.id.as_uuid()))
         .bind(event.map(|event| event.at))
         .bind(event.map(|event| event.request_id.as_uuid()))
@@ -105,25 +89,29 @@ impl<DB: Dialect> SqlAuditLog<DB> {
 }
 
 impl<DB: Dialect> SqlAuditLog<DB> {
-    /// Writes in one message what rests on what was proved before, if that is still so when it is written. None, and nothing is
-    /// written, if it is not, or if that cannot be done here.
+    /// Writes in one message what rests on what was proved before, or is proved with it, if that is so when it is written. None, and
+    /// nothing is written, if it is not, or if that cannot be done here.
     async fn append_at_once(
         &mut self,
         line: &mut OwnLine<DB>,
         events: &[ConditionalEvent],
     ) -> Result<Option<Vec<bool>>, StoreError> {
-        let guarded = DB::MOMENT.is_some();
-        if line.is_pooled() || events.len() > many::MOST || (guarded && self.proofs.version().is_none()) {
+        if line.is_pooled() || events.len() > MOST_ROWS {
             return Ok(None);
         }
-        let unproved = self.proofs.unproved(events.iter().flat_map(|event| &event.premises));
-        let lapsed = self.proofs.prove::<DB>(line, unproved).await?;
+        let premises = events.iter().flat_map(|event| &event.premises);
+        let (lapsed, guard) = if DB::MOMENT.is_none() {
+            (Lapsed::none(), Guard::Premises(premises.copied().collect::<HashSet<_>>().into_iter().collect()))
+        } else if let Some(version) = self.proofs.version() {
+            let unproved = self.proofs.unproved(premises.clone());
+            let until = premises.filter_map(|premise| premise.until).min();
+            (self.proofs.prove::<DB>(line, unproved).await?, Guard::Moment { version, until })
+        } else {
+            return Ok(None);
+        };
         let (holds, holding) = holding(events, &lapsed);
-        let until = holding.iter().flat_map(|event| &event.premises).filter_map(|premise| premise.until).min();
-        let guard = self.proofs.version().map(|version| Guard { version, until });
-        let holding: Vec<_> = holding.iter().map(|entry| &entry.event).collect();
         let _turn = turn(&self.turn, line.parts().1).await?;
-        let written = record::<DB>(line, guard, &holding).await?;
+        let written = record::<DB>(line, Some(&guard), &holding).await?;
         Ok(written.then_some(holds))
     }
 
@@ -140,7 +128,6 @@ impl<DB: Dialect> SqlAuditLog<DB> {
         let all = events.iter().flat_map(|event| event.premises.iter().copied()).collect();
         let lapsed = self.proofs.prove::<DB>(line, all).await?;
         let (holds, holding) = holding(events, &lapsed);
-        let holding: Vec<_> = holding.iter().map(|entry| &entry.event).collect();
         record::<DB>(line, None, &holding).await?;
         line::commit(line).await?;
         Ok(holds)
@@ -148,9 +135,9 @@ impl<DB: Dialect> SqlAuditLog<DB> {
 }
 
 /// Of each event whether its premises hold, and those of which they do.
-fn holding<'a>(events: &'a [ConditionalEvent], lapsed: &Lapsed) -> (Vec<bool>, Vec<&'a ConditionalEvent>) {
+fn holding<'a>(events: &'a [ConditionalEvent], lapsed: &Lapsed) -> (Vec<bool>, Vec<&'a AuditEvent>) {
     let holds: Vec<_> = events.iter().map(|event| lapsed.spares(&event.premises)).collect();
-    let holding = events.iter().zip(&holds).filter(|(_, holds)| **holds).map(|(event, _)| event).collect();
+    let holding = events.iter().zip(&holds).filter(|(_, holds)| **holds).map(|(entry, _)| &entry.event).collect();
     (holds, holding)
 }
 

@@ -5,7 +5,7 @@ use sqlx::{
     Decode, Encode, Postgres, Sqlite, Type,
     encode::IsNull,
     error::BoxDynError,
-    postgres::{PgArgumentBuffer, PgHasArrayType as _, PgTypeInfo, PgValueRef},
+    postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef},
     sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef},
 };
 use uuid::Uuid;
@@ -37,10 +37,18 @@ impl<'r> Decode<'r, Sqlite> for Timestamp {
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 /// The object identifier of `timestamptz` in the catalogue of every PostgreSQL.
 const TIMESTAMPTZ: u32 = 1184;
+/// That of its arrays.
+const ARRAY_OF_TIMESTAMPTZ: u32 = 1185;
 
 impl Type<Postgres> for Timestamp {
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_oid(sqlx::postgres::types::Oid(TIMESTAMPTZ))
+    }
+}
+
+impl PgHasArrayType for Timestamp {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(sqlx::postgres::types::Oid(ARRAY_OF_TIMESTAMPTZ))
     }
 }
 

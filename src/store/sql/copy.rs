@@ -9,7 +9,6 @@ use super::{
     columns::Ids,
     dialect::{BoundQuery, Dialect, sql},
     line::{self, Fault, Line, in_time, store_error},
-    many::{numbered, places},
     rows::CountRow,
 };
 use crate::{
@@ -67,7 +66,7 @@ impl Texts {
         let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
         let names = names.join(", ");
         let insert =
-            |rows| format!("insert into {source} ({names}) values {}", places(0, table.columns.len(), rows, numbered));
+            |rows| format!("insert into {source} ({names}) values {}", places(table.columns.len(), rows));
         Self {
             count: format!("select count(*) as count from {source}{condition}"),
             select: format!("select {names} from {source}{condition} order by {key}"),
@@ -243,6 +242,15 @@ impl<DB: Dialect> Filling for SqlFilling<DB> {
         let _ = self.line.connection.close().await;
         Ok(())
     }
+}
+
+/// The places of the values of so many rows: `($1, $2), ($3, $4)`.
+fn places(columns: usize, rows: usize) -> String {
+    let row = |row| {
+        let places: Vec<_> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        format!("({})", places.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
 /// Gives the next `$n` a value: what it is, and nothing as nothing of the column's kind, for PostgreSQL asks for the type of

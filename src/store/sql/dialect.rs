@@ -5,12 +5,12 @@
 
 use super::{
     adding::Adding,
+    audit::Guard,
     columns::Ids,
     copy::Gives,
     events::EventLists,
     filing::Filing,
     line::{Line, in_time},
-    many::Texts,
     rows::{
         AddedRow, AuditEventRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow,
         FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, ReplicaRow, ScopeRow,
@@ -18,15 +18,15 @@ use super::{
     },
 };
 use crate::{
-    domain::timestamp::Timestamp,
-    store::{Corrupt, Rows, StoreError},
+    domain::{audit::AuditEvent, id::CredentialId, timestamp::Timestamp},
+    store::{Corrupt, Premise, Rows, StoreError},
 };
 use futures_util::stream::BoxStream;
 use sqlx::{
     ColumnIndex, Connection, Database, Decode, Encode, FromRow, Row as _, Type, database::HasStatementCache,
     error::DatabaseError, query::Query,
 };
-use std::{future::Future, sync::LazyLock};
+use std::future::Future;
 use uuid::Uuid;
 
 /// A statement of some database with its values.
@@ -110,14 +110,6 @@ pub(super) trait Dialect:
     /// How events are put on file, if the database does not do so with every event.
     const FILING: Option<&'static Filing>;
 
-    /// [`super::premises::lapsed`], with places as this database finds them fastest.
-    const LAPSED: &'static LazyLock<Texts>;
-
-    /// Takes `$1` numbers for audit events if the moment has the version `$2` and comes before `$3`, where these are given, and writes
-    /// the events, each with its number counted back from the last one's and the twelve columns that follow. Rows without a number
-    /// say nothing. It is the last thing of a transaction, or one by itself.
-    const RECORD: &'static LazyLock<Texts>;
-
     /// Puts all audit events on file at once, where that is done later.
     const FILE_ALL: Option<&'static str>;
 
@@ -127,13 +119,19 @@ pub(super) trait Dialect:
     /// Asks for the [`Moment`](super::premises::Moment), if the database knows any.
     const MOMENT: Option<&'static str>;
 
-    /// Marks credentials as used: the first column names one, the second says when, and the third until when it must have been
-    /// used before for that to be worth a write. Waits for their rows, if at all, in the order of identifiers, which all processes
-    /// share: so none waits for another in a circle.
-    const MARK: &'static LazyLock<Texts>;
-
     /// Limits how long statements take on a connection that is used without transactions, if the database can wait for others.
     const LIMIT: Option<&'static str>;
+
+    /// Finds out which of these premises hold no longer. There is one at least, and [`MOST_ROWS`](super::MOST_ROWS) at most; so it is with
+    /// the two others.
+    fn lapsed(premises: &[Premise]) -> Statement<Self>;
+
+    /// Takes numbers for these events and writes them, if what is guarded holds: the last thing of a transaction, or one by itself.
+    fn record(guard: Option<&Guard>, events: &[&AuditEvent]) -> Statement<Self>;
+
+    /// Marks credentials as used, each if that is worth a write. Waits for their rows, if at all, in the order of identifiers, which
+    /// all processes share: so none waits for another in a circle.
+    fn mark(uses: &[(CredentialId, Timestamp)]) -> Statement<Self>;
 
     /// Runs statements without values or rows, in one message.
     fn run(

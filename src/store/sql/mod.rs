@@ -12,7 +12,6 @@ mod dialect;
 mod events;
 mod filing;
 mod line;
-mod many;
 mod own;
 mod postgres;
 mod premises;
@@ -51,6 +50,8 @@ use tokio::{
 
 /// How long a caller waits for the database, all in all: for a connection, for a turn to write, for what it is asked.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The most rows that one statement takes. SQLite allows 32,766 values; a row here has at most 13.
+const MOST_ROWS: usize = 512;
 
 /// Why a database could not be opened. The message says what to do.
 #[derive(Debug, thiserror::Error)]

@@ -4,10 +4,9 @@
 //! as long as it is the same, what was proved once is proved.
 
 use super::{
-    PATIENCE,
+    MOST_ROWS, PATIENCE,
     dialect::{Dialect, sql},
     line::{self, Line},
-    many::{self, Place, Texts},
     own::OwnConnection,
     rows::{MomentRow, StampRow},
 };
@@ -21,17 +20,6 @@ use tokio::time::Instant;
 
 /// How many proved premises are kept in mind.
 const MOST_PROVED: usize = 50_000;
-
-/// Finds out which of these premises, `(subject, stamp, until)`, hold no longer.
-pub(super) fn lapsed(place: Place) -> Texts {
-    Texts::new(
-        ("with premise (subject, stamp, until) as (values ", 0),
-        3,
-        ") select p.subject as id, p.stamp, p.until from premise p cross join database_clock clock \
-         left join stamps s on s.subject = p.subject where s.stamp is null or s.stamp <> p.stamp or p.until <= clock.now",
-        place,
-    )
-}
 
 /// A moment of the database.
 pub(super) struct Moment {
@@ -107,16 +95,15 @@ impl Proofs {
 pub(super) struct Lapsed(HashSet<Premise>);
 
 impl Lapsed {
+    /// For premises that are proved in another way.
+    pub(super) fn none() -> Self {
+        Self(HashSet::new())
+    }
+
     async fn of<DB: Dialect>(line: &mut impl Line<DB>, premises: Vec<Premise>) -> Result<Self, StoreError> {
         let mut lapsed = HashSet::new();
-        for premises in premises.chunks(many::MOST) {
-            let (rows, text) = DB::LAPSED.at_least(premises.len());
-            // To say one thing several times does no harm, and makes the text a prepared one.
-            let padded = premises.iter().chain(std::iter::repeat(&premises[0])).take(rows);
-            let statement = padded.fold(sql::<DB>(text), |statement, premise| {
-                statement.bind(premise.subject).bind(premise.stamp.0).bind(premise.until)
-            });
-            lapsed.extend(statement.all::<StampRow>(line).await?);
+        for premises in premises.chunks(MOST_ROWS) {
+            lapsed.extend(DB::lapsed(premises).all::<StampRow>(line).await?);
         }
         Ok(Self(lapsed))
     }

@@ -1,14 +1,19 @@
 //! SQLite, the embedded database: one file, one process, one writer at a time.
 
+mod batches;
+
 use super::{
     OpenError, PATIENCE, Parts,
     adding::Adding,
-    audit::event_columns,
-    dialect::{BoundQuery, Dialect, Refusal},
+    audit::Guard,
+    dialect::{BoundQuery, Dialect, Refusal, Statement},
     events::EventLists,
     filing::Filing,
-    many::{self, Texts},
-    premises, schema,
+    schema,
+};
+use crate::{
+    domain::{audit::AuditEvent, id::CredentialId, timestamp::Timestamp},
+    store::Premise,
 };
 use futures_util::stream::BoxStream;
 use sqlx::{
@@ -21,7 +26,6 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::LazyLock,
 };
 
 /// Up to 3.51.2 two connections that write and checkpoint at once can corrupt a WAL database.
@@ -40,34 +44,6 @@ const PASSING: [u32; 7] = [5, 6, 7, 8, 9, 13, 14];
 /// `SQLITE_IOERR`: what was written may be in the file or not. A connection that is opened anew reads what there is.
 const IOERR: u32 = 10;
 
-static LAPSED: LazyLock<Texts> = LazyLock::new(|| premises::lapsed(many::positional));
-/// One statement: the thread that SQLite runs on reports each by itself, and whoever waits is woken for each. SQLite takes the numbers,
-/// one after the other. Nothing is joined with the values, or they would be written to a table in between. `or rollback` spares
-/// a journal for taking back half a statement.
-static RECORD: LazyLock<Texts> = LazyLock::new(|| {
-    let head = concat!(
-        "with guard (open) as (select ? > 0 and exists (select 1 from audit_position where last >= 0) and exists (select 1 \
-         from stamps_moment m cross join database_clock clock \
-         where m.version = coalesce(?, m.version) and clock.now < coalesce(?, clock.now + 1))) \
-         insert or rollback into audit_events ",
-        event_columns!(),
-        " select null, column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, \
-         column12, column13 from (values "
-    );
-    let tail = ") as event where column1 is not null and (select open from guard)";
-    Texts::new((head, 3), 13, tail, many::positional)
-});
-
-/// Whoever has the turn waits for no row.
-static MARK: LazyLock<Texts> = LazyLock::new(|| {
-    let head = "with used (id, at, before) as (values ";
-    // `id in` goes by the index. Joined with so many values, the table would be walked through.
-    let tail = ") update credentials set last_used_at = (select at from used where used.id = credentials.id) \
-                where id in (select id from used) and (last_used_at is null \
-                or last_used_at < (select before from used where used.id = credentials.id))";
-    Texts::new((head, 0), 3, tail, many::positional)
-});
-
 impl Dialect for Sqlite {
     // A deferred transaction that becomes a writer later fails at once when another one writes: no timeout applies.
     const BEGIN: &'static str = "begin immediate";
@@ -85,8 +61,6 @@ impl Dialect for Sqlite {
         "select name from sqlite_schema where type = 'table' and name = '_sqlx_migrations'";
     const EVENT_LISTS: &'static EventLists = &EventLists::ON_FILE;
     const FILING: Option<&'static Filing> = Some(&Filing::LATER);
-    const LAPSED: &'static LazyLock<Texts> = &LAPSED;
-    const RECORD: &'static LazyLock<Texts> = &RECORD;
     const FILE_ALL: Option<&'static str> = Some(
         "insert or ignore into audit_places (place_id, sequence) select place_id, sequence from (\
          select organization_id as place_id, sequence from audit_events where organization_id is not null \
@@ -95,8 +69,19 @@ impl Dialect for Sqlite {
     );
     const ADDING: Adding = Adding::AT_ONCE;
     const MOMENT: Option<&'static str> = Some("select version, now from stamps_moment cross join database_clock");
-    const MARK: &'static LazyLock<Texts> = &MARK;
     const LIMIT: Option<&'static str> = None;
+
+    fn lapsed(premises: &[Premise]) -> Statement<Self> {
+        batches::lapsed(premises)
+    }
+
+    fn record(guard: Option<&Guard>, events: &[&AuditEvent]) -> Statement<Self> {
+        batches::record(guard, events)
+    }
+
+    fn mark(uses: &[(CredentialId, Timestamp)]) -> Statement<Self> {
+        batches::mark(uses)
+    }
 
     async fn run(connection: &mut SqliteConnection, text: &'static str) -> Result<(), sqlx::Error> {
         connection.execute(sqlx::raw_sql(text)).await.map(|_| ())
@@ -266,7 +251,7 @@ mod tests {
         let parts = open(&folder.path().join("plans.db")).await.unwrap();
         let mut connection = parts.writers.acquire().await.unwrap();
         for rows in [1, 16, 64, 128, 512] {
-            for (texts, table) in [(&MARK, "credentials"), (&LAPSED, "stamps")] {
+            for (texts, table) in [(&batches::MARK, "credentials"), (&batches::LAPSED, "stamps")] {
                 let steps = plan(&mut connection, texts.at_least(rows).1).await;
                 let scans = steps.iter().filter(|step| step.starts_with("SCAN") && step.contains(table)).count();
                 assert_eq!(scans, 0, "{rows} rows: {steps:#?}");

@@ -1,12 +1,8 @@
 //! When credentials were last used.
 
-use super::{
-    SqlStore,
-    dialect::{Dialect, sql},
-    many,
-};
+use super::{MOST_ROWS, SqlStore, dialect::Dialect};
 use crate::{
-    domain::{credential::LAST_USED_STEP_MINUTES, id::CredentialId, timestamp::Timestamp},
+    domain::{id::CredentialId, timestamp::Timestamp},
     store::StoreError,
 };
 use std::time::Duration;
@@ -21,14 +17,8 @@ impl<DB: Dialect> SqlStore<DB> {
         // In the order of identifiers: a transaction may take several statements.
         let mut uses = uses.to_vec();
         uses.sort_unstable();
-        for uses in uses.chunks(many::MOST) {
-            let (rows, text) = DB::MARK.at_least(uses.len());
-            // To mark one twice does no harm, and makes the text a prepared one.
-            let padded = uses.iter().chain(std::iter::repeat(&uses[0])).take(rows);
-            let statement = padded.fold(sql::<DB>(text), |statement, (id, at)| {
-                statement.bind(id.as_uuid()).bind(*at).bind(at.minus_minutes(LAST_USED_STEP_MINUTES))
-            });
-            statement.execute(&mut session).await?;
+        for uses in uses.chunks(MOST_ROWS) {
+            DB::mark(uses).execute(&mut session).await?;
         }
         session.finish().await
     }

@@ -1,5 +1,6 @@
 //! PostgreSQL, the database that replicas share.
 
+mod batches;
 pub(super) mod migrate;
 mod settings;
 mod vetting;
@@ -9,12 +10,14 @@ pub use settings::PostgresSettings;
 use super::{
     OpenError, PATIENCE, Parts,
     adding::{Adding, holding_token},
-    audit::{event_columns, event_values},
-    dialect::{BoundQuery, Dialect, Refusal},
+    audit::Guard,
+    dialect::{BoundQuery, Dialect, Refusal, Statement},
     events::EventLists,
     filing::Filing,
-    many::{self, Texts},
-    premises,
+};
+use crate::{
+    domain::{audit::AuditEvent, id::CredentialId, timestamp::Timestamp},
+    store::Premise,
 };
 use futures_util::stream::BoxStream;
 use sqlx::{
@@ -22,7 +25,7 @@ use sqlx::{
     error::DatabaseError,
     postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgRow},
 };
-use std::{sync::LazyLock, time::Duration};
+use std::time::Duration;
 use tokio::time::timeout;
 
 /// A connection that lay idle for longer is tried before it is used: the server may have been restarted meanwhile.
@@ -42,30 +45,6 @@ macro_rules! begin {
         )
     };
 }
-
-static LAPSED: LazyLock<Texts> = LazyLock::new(|| premises::lapsed(many::numbered));
-/// One statement, so that nobody waits for two messages while the numbers are taken.
-static RECORD: LazyLock<Texts> = LazyLock::new(|| {
-    let head = concat!(
-        "with position as (update audit_position set last = last + $1 where singleton = 1 \
-         and cast($2 as bigint) is null and cast($3 as timestamptz) is null returning last) \
-         insert into audit_events ",
-        event_columns!(),
-        " select ",
-        event_values!(),
-        " from position p cross join (values "
-    );
-    let tail = ") as event where column1 is not null and p.last >= 0";
-    Texts::new((head, 3), 13, tail, many::numbered)
-});
-/// The rows are locked in their order first: an update takes them as it meets them.
-static MARK: LazyLock<Texts> = LazyLock::new(|| {
-    let head = "with used (id, at, before) as (values ";
-    let tail = "), held as (select c.id, used.at from credentials c join used on used.id = c.id \
-                where c.last_used_at is null or c.last_used_at < used.before order by c.id for no key update of c) \
-                update credentials set last_used_at = held.at from held where credentials.id = held.id";
-    Texts::new((head, 0), 3, tail, many::numbered)
-});
 
 impl Dialect for Postgres {
     const BEGIN: &'static str = begin!("read write", 1800);
@@ -87,14 +66,23 @@ impl Dialect for Postgres {
         "select '_sqlx_migrations' as name where to_regclass('_sqlx_migrations') is not null";
     const EVENT_LISTS: &'static EventLists = &EventLists::BY_ROW;
     const FILING: Option<&'static Filing> = None;
-    const LAPSED: &'static LazyLock<Texts> = &LAPSED;
-    const RECORD: &'static LazyLock<Texts> = &RECORD;
     const FILE_ALL: Option<&'static str> = None;
     const ADDING: Adding = Adding::HOLDING;
     const MOMENT: Option<&'static str> = None;
-    const MARK: &'static LazyLock<Texts> = &MARK;
     const LIMIT: Option<&'static str> =
         Some("set statement_timeout = 2000; set lock_timeout = 1800; set idle_in_transaction_session_timeout = 1000");
+
+    fn lapsed(premises: &[Premise]) -> Statement<Self> {
+        batches::lapsed(premises)
+    }
+
+    fn record(guard: Option<&Guard>, events: &[&AuditEvent]) -> Statement<Self> {
+        batches::record(guard, events)
+    }
+
+    fn mark(uses: &[(CredentialId, Timestamp)]) -> Statement<Self> {
+        batches::mark(uses)
+    }
 
     async fn run(connection: &mut PgConnection, text: &'static str) -> Result<(), sqlx::Error> {
         connection.execute(sqlx::raw_sql(text)).await.map(|_| ())
