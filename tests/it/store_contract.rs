@@ -56,8 +56,7 @@ macro_rules! contract {
                 events_come_back_as_they_were_written_and_in_the_order_of_commits,
                 appending_is_all_or_nothing,
                 the_log_goes_on_after_a_failure,
-                a_hand_out_marks_its_credentials_at_most_once_a_minute,
-                only_hand_outs_that_succeeded_mark_credentials,
+                a_credential_is_marked_as_used_at_most_once_a_minute,
                 events_are_never_changed,
                 events_are_listed_by_organization_and_by_project,
             }

@@ -5,6 +5,7 @@ use regcred::{
     domain::{
         audit::{AuditEvent, Outcome, RecordedEvent},
         credential::Credential,
+        id::CredentialId,
         page::Limit,
         permission::Action,
         scope::ScopeRecord,
@@ -97,10 +98,9 @@ async fn last_used(bench: &Bench, place: &ScopeRecord, credential: &Credential) 
     bench.read().await.credential_find(place, credential.id).await.unwrap().unwrap().last_used_at
 }
 
-pub async fn a_hand_out_marks_its_credentials_at_most_once_a_minute(bench: Bench) {
+pub async fn a_credential_is_marked_as_used_at_most_once_a_minute(bench: Bench) {
     let acme = bench.scope("acme", None).await;
     let (login, other) = (bench.credential(&acme, "ghcr.io").await, bench.credential(&acme, "quay.io").await);
-    let mut log = bench.store.audit_log();
     let first = now();
     // When it is handed out, and what is then remembered.
     for (used, remembered) in [
@@ -112,35 +112,18 @@ pub async fn a_hand_out_marks_its_credentials_at_most_once_a_minute(bench: Bench
         (first + MINUTE + 2, first + MINUTE + 1),
         (first + 10 * MINUTE, first + 10 * MINUTE),
     ] {
-        let hand_out = [bench.hand_out(&acme, vec![login.id.as_uuid()], at(used))];
-        log.append(&unconditional(&hand_out)).await.unwrap();
-        log.mark_used(&hand_out).await.unwrap();
-        // Another process knows nothing of what this one has marked.
-        bench.store.audit_log().mark_used(&hand_out).await.unwrap();
+        bench.store.credential_mark_used(&[(login.id, at(used))]).await.unwrap();
         assert_eq!(last_used(&bench, &acme, &login).await, Some(at(remembered)), "{} later", used - first);
     }
     assert_eq!(last_used(&bench, &acme, &other).await, None);
-    // In one batch, the latest counts.
+    // Many at once, and one that is not there any more.
+    let gone = CredentialId::from_uuid(Uuid::from_u128(1));
     let late = first + 60 * MINUTE;
-    let batch = [late, late + 5, late + 2].map(|used| bench.hand_out(&acme, vec![other.id.as_uuid()], at(used)));
-    log.append(&unconditional(&batch)).await.unwrap();
-    assert_eq!(last_used(&bench, &acme, &other).await, None, "only when it is asked to");
-    log.mark_used(&batch).await.unwrap();
-    assert_eq!(last_used(&bench, &acme, &other).await, Some(at(late + 5)));
+    bench.store.credential_mark_used(&[(other.id, at(late)), (gone, at(late)), (login.id, at(late))]).await.unwrap();
+    assert_eq!(last_used(&bench, &acme, &login).await, Some(at(late)));
     // Being used is no change.
     let found = bench.read().await.credential_find(&acme, other.id).await.unwrap().unwrap();
-    assert_eq!(found, Credential { last_used_at: Some(at(late + 5)), ..other });
-}
-
-pub async fn only_hand_outs_that_succeeded_mark_credentials(bench: Bench) {
-    let acme = bench.scope("acme", None).await;
-    let login = bench.credential(&acme, "ghcr.io").await;
-    let hand_out = bench.hand_out(&acme, vec![login.id.as_uuid()], at(now()));
-    let denied = AuditEvent { outcome: Outcome::Denied, ..hand_out.clone() };
-    let change = AuditEvent { operation: Action::CredentialUpdate, ..hand_out.clone() };
-    let of_nothing = AuditEvent { objects: vec![Uuid::from_u128(1)], ..hand_out };
-    bench.store.audit_log().mark_used(&[denied, change, of_nothing]).await.unwrap();
-    assert_eq!(last_used(&bench, &acme, &login).await, None);
+    assert_eq!(found, Credential { last_used_at: Some(at(late)), ..other });
 }
 
 pub async fn events_are_never_changed(bench: Bench) {
