@@ -10,7 +10,6 @@ pub mod backup;
 mod counts;
 mod credentials;
 mod error;
-mod upkeep;
 mod keys;
 mod memory;
 mod proof;
@@ -22,6 +21,7 @@ mod scopes;
 mod start;
 mod status;
 mod tokens;
+mod upkeep;
 mod usage;
 
 pub use audit::{AuditOrder, AuditQueue};

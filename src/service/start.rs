@@ -3,7 +3,9 @@
 //! A database without its master keys is refused rather than guessed at: a process that ran on with other keys could
 //! not open what is stored, and what it stored could not be opened by others.
 
-use super::{AuditQueue, Error, Service, counts::Counts, memory::Memory, proof::ProofQueue, replicas::OwnReplica, usage::Usage};
+use super::{
+    AuditQueue, Error, Service, counts::Counts, memory::Memory, proof::ProofQueue, replicas::OwnReplica, usage::Usage,
+};
 use crate::{
     crypto::{
         data_key::DataKey,

@@ -54,7 +54,9 @@ impl Usage {
         let mut news = Uses::new();
         let hand_outs =
             events.filter(|event| event.operation == Action::PullSecretGet && event.outcome == Outcome::Success);
-        for (id, at) in hand_outs.flat_map(|event| event.objects.iter().map(|id| (CredentialId::from_uuid(*id), event.at))) {
+        for (id, at) in
+            hand_outs.flat_map(|event| event.objects.iter().map(|id| (CredentialId::from_uuid(*id), event.at)))
+        {
             if self.noted.get(&id).is_none_or(|noted| at.minus_minutes(LAST_USED_STEP_MINUTES) > *noted) {
                 merge(&mut news, id, at);
             }
@@ -84,9 +86,9 @@ fn merge(uses: &mut Uses, id: CredentialId, at: Timestamp) {
 async fn write_down(store: Arc<dyn Store>, mut way: mpsc::Receiver<Uses>) {
     let mut uses = Uses::new();
     while let Some(more) = way.recv().await {
-        uses.extend(more);
-        while let Ok(more) = way.try_recv() {
-            more.into_iter().for_each(|(id, at)| merge(&mut uses, id, at));
+        let rest = std::iter::from_fn(|| way.try_recv().ok());
+        for (id, at) in std::iter::once(more).chain(rest).flatten() {
+            merge(&mut uses, id, at);
         }
         let marks: Vec<_> = uses.iter().map(|(id, at)| (*id, *at)).collect();
         match store.credential_mark_used(&marks).await {

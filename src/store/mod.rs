@@ -11,7 +11,7 @@ mod records;
 pub mod sql;
 pub mod tables;
 
-pub use log::{Upkeep, AuditScope, Filed, LogQueries, LogTx};
+pub use log::{AuditScope, Filed, LogQueries, LogTx, Upkeep};
 pub use premise::{ConditionalEvent, Premise, Prover, Stamp};
 pub use records::{
     Added, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, FoundToken, MasterKeyRecord, MasterKeyState,

@@ -65,8 +65,7 @@ impl Texts {
         };
         let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
         let names = names.join(", ");
-        let insert =
-            |rows| format!("insert into {source} ({names}) values {}", places(table.columns.len(), rows));
+        let insert = |rows| format!("insert into {source} ({names}) values {}", places(table.columns.len(), rows));
         Self {
             count: format!("select count(*) as count from {source}{condition}"),
             select: format!("select {names} from {source}{condition} order by {key}"),

@@ -13,8 +13,8 @@ use super::{
     line::{Line, in_time},
     rows::{
         AddedRow, AuditEventRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow,
-        FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, ReplicaRow, ScopeRow,
-        SealedCredentialRow, StampRow, TokenRow, UnfiledRow,
+        FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, ReplicaRow, ScopeRow, SealedCredentialRow,
+        StampRow, TokenRow, UnfiledRow,
     },
 };
 use crate::{

@@ -15,7 +15,7 @@ use super::{
     rows::{CountRow, UnfiledRow},
     turn,
 };
-use crate::store::{Upkeep, Corrupt, Filed, StoreError};
+use crate::store::{Corrupt, Filed, StoreError, Upkeep};
 use async_trait::async_trait;
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};

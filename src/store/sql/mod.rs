@@ -28,7 +28,7 @@ pub use postgres::PostgresSettings;
 pub use reading::open_snapshot;
 
 use super::{
-    Added, Upkeep, AuditLog, NewSealedCredential, Prover, Queries, Replica, Store, StoreError, Tx,
+    Added, AuditLog, NewSealedCredential, Prover, Queries, Replica, Store, StoreError, Tx, Upkeep,
     tables::{Filling, Snapshot},
 };
 use crate::domain::{

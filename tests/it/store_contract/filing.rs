@@ -12,7 +12,7 @@ use regcred::{
         permission::Action,
         scope::ScopeRecord,
     },
-    store::{Upkeep, AuditScope, Filed, Rows},
+    store::{AuditScope, Filed, Rows, Upkeep},
 };
 
 /// Rows that a filer had added when it was cut off.

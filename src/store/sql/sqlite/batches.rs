@@ -55,9 +55,8 @@ pub(super) fn lapsed(premises: &[Premise]) -> Statement<Sqlite> {
     let (rows, text) = LAPSED.at_least(premises.len());
     // To say one thing several times does no harm.
     let padded = premises.iter().chain(repeat(&premises[0])).take(rows);
-    padded.fold(sql(text), |statement, premise| {
-        statement.bind(premise.subject).bind(premise.stamp.0).bind(premise.until)
-    })
+    padded
+        .fold(sql(text), |statement, premise| statement.bind(premise.subject).bind(premise.stamp.0).bind(premise.until))
 }
 
 pub(super) fn record(guard: Option<&Guard>, events: &[&AuditEvent]) -> Statement<Sqlite> {
