@@ -54,47 +54,68 @@ macro_rules! events {
 const OF_DEPLOYMENT: Directions =
     Directions { forwards: events!("sequence > $1", "sequence"), backwards: events!("sequence < $1", "sequence desc") };
 
-/// Of what is on file, and what is not. The bounds are one value each, for `SQLite` uses no more of each side. A page that is
-/// full of what is on file begins its walk behind all events.
+/// Of what is on file, and what is not. A page that is full of what is on file begins its walk behind all events.
 macro_rules! events_on_file {
     ($place:literal) => {
         Directions {
             forwards: concat!(
-                "select p.sequence, e.id, e.at, e.request_id, e.principal, e.token_id, e.scope, e.organization_id, \
-                 e.project_id, e.operation, e.object_ids, e.outcome, e.address ",
-                filed_behind!($place),
+                filed!(
+                    "p.last > max($1, (select min(sequence) from audit_events) - 1) \
+                     and p.last <= coalesce((select last from audit_filed), 0) and j.value > $1",
+                    "p.last, j.value"
+                ),
+                on_file!($place),
                 "union all \
                  select sequence, id, at, request_id, principal, token_id, scope, organization_id, project_id, operation, \
                  object_ids, outcome, address from audit_events where ",
                 $place,
                 " = $3 and sequence > (select case when count(*) < $2 \
-                 then max($1, coalesce((select last from audit_filed), 0)) else 9223372036854775807 end from (select 1 ",
-                filed_behind!($place),
-                "limit $2)) order by sequence limit $2"
+                 then max($1, coalesce((select last from audit_filed), 0)) else 9223372036854775807 end from filed) \
+                 order by sequence limit $2"
             ),
             backwards: concat!(
+                // Of all rows that end at `$1` or later, the first one alone has events before that.
+                filed!(
+                    "p.last >= (select min(sequence) from audit_events) \
+                     and p.last <= min(coalesce((select last from audit_filed), 0), \
+                     coalesce((select min(last) from audit_places where place_id = $3 and last >= $1), $1)) \
+                     and j.value < $1",
+                    "p.last desc, j.value desc"
+                ),
                 "select sequence, id, at, request_id, principal, token_id, scope, organization_id, project_id, operation, \
                  object_ids, outcome, address from audit_events where ",
                 $place,
                 " = $3 and sequence < $1 and sequence > coalesce((select last from audit_filed), 0) \
-                 union all \
-                 select p.sequence, e.id, e.at, e.request_id, e.principal, e.token_id, e.scope, e.organization_id, \
-                 e.project_id, e.operation, e.object_ids, e.outcome, e.address \
-                 from audit_places p cross join audit_events e on e.sequence = p.sequence where p.place_id = $3 \
-                 and p.sequence < min($1, coalesce((select last from audit_filed), 0) + 1) and e.",
-                $place,
-                " = $3 order by sequence desc limit $2"
+                 union all ",
+                on_file!($place),
+                "order by sequence desc limit $2"
             ),
         }
     };
 }
 
-/// Events that are on file, behind `$1`. What an event belongs to it says itself.
-macro_rules! filed_behind {
+/// The numbers of a page's events that are on file. Rows come in their order and are sorted one by one, until there are enough.
+/// What is pruned may be on file still, at its beginning.
+macro_rules! filed {
+    ($condition:literal, $order:literal) => {
+        concat!(
+            "with filed as materialized (select j.value as sequence \
+             from audit_places p cross join json_each(p.sequences) j where p.place_id = $3 and ",
+            $condition,
+            " and j.value >= (select min(sequence) from audit_events) order by ",
+            $order,
+            " limit $2) "
+        )
+    };
+}
+
+/// Their events. What an event belongs to it says itself.
+macro_rules! on_file {
     ($place:literal) => {
         concat!(
-            "from audit_places p cross join audit_events e on e.sequence = p.sequence where p.place_id = $3 \
-             and p.sequence > $1 and p.sequence <= coalesce((select last from audit_filed), 0) and e.",
+            "select e.sequence, e.id, e.at, e.request_id, e.principal, e.token_id, e.scope, e.organization_id, \
+             e.project_id, e.operation, e.object_ids, e.outcome, e.address \
+             from filed f cross join audit_events e on e.sequence = f.sequence where e.",
             $place,
             " = $3 "
         )
@@ -245,29 +266,22 @@ mod tests {
         let plan = "SEARCH audit_events USING INTEGER PRIMARY KEY (rowid>?)";
         assert_eq!(planned(&parts.readers, lists.deployment.forwards).await, [plan]);
         assert_eq!(planned(&parts.readers, lists.deployment.backwards).await, [plan.replace('>', "<")]);
-        let on_file = "SEARCH p USING PRIMARY KEY (place_id=? AND sequence>? AND sequence<?)";
-        let event = "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)";
-        let (last, merged) = ("SCAN audit_filed", "MERGE (UNION ALL)");
+        // What is sorted is one row's numbers, and a page of them; never what lies behind.
+        let on_file = "SEARCH p USING INDEX audit_places_place (place_id=? AND last>? AND last<?)";
+        let row = ["SCAN j VIRTUAL TABLE INDEX 1:", "SEARCH audit_events", "USE TEMP B-TREE FOR LAST TERM OF ORDER BY"];
+        let page = ["SCAN f", "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)", "USE TEMP B-TREE FOR ORDER BY"];
+        let (merged, made, oldest, last) =
+            ("MERGE (UNION ALL)", "MATERIALIZE filed", "SEARCH audit_events", "SCAN audit_filed");
         for directions in [lists.organization, lists.project] {
             let forwards = planned(&parts.readers, directions.forwards).await;
-            assert_eq!(
-                searches(&forwards),
-                [merged, "LEFT", on_file, last, event, "RIGHT", plan, on_file, last, event, last]
-            );
+            let walk = [plan, "SCAN filed", last];
+            let steps = [&[merged, "LEFT", made, on_file, oldest, last][..], &row, &page, &["RIGHT"], &walk];
+            assert_eq!(searches(&forwards), steps.concat());
             let backwards = planned(&parts.readers, directions.backwards).await;
-            assert_eq!(
-                searches(&backwards),
-                [
-                    merged,
-                    "LEFT",
-                    "SEARCH audit_events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
-                    last,
-                    "RIGHT",
-                    "SEARCH p USING PRIMARY KEY (place_id=? AND sequence<?)",
-                    last,
-                    event,
-                ]
-            );
+            let walk = ["SEARCH audit_events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", last];
+            let end = "SEARCH audit_places USING COVERING INDEX audit_places_place (place_id=? AND last>?)";
+            let steps = [&[merged, "LEFT"][..], &walk, &["RIGHT", made, on_file, last, end, oldest], &row, &page];
+            assert_eq!(searches(&backwards), steps.concat());
         }
         for (text, plan) in [
             (prunings!("sha256 = $1"), "SEARCH audit_prunings USING INDEX audit_prunings_sha256 (sha256=?)"),

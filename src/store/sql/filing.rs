@@ -2,8 +2,9 @@
 //!
 //! An index of organizations and projects is a page to write for almost every event, while whoever asked for it waits. So `SQLite`
 //! keeps the events in the order of their numbers alone. From time to time those that have gathered are sorted by place and
-//! added to `audit_places` in small transactions, each of which has many rows for few pages. `audit_filed` says how far that has
-//! come, and is written last: whatever is cut off before is done again, and lists do not look at it ([`super::events`]).
+//! added to `audit_places` in small transactions: one row for each place, with the numbers of its events.
+//! `audit_filed` says how far that has come, and is written last. What was cut off before is taken away and done again, and lists
+//! do not look at it ([`super::events`]).
 //!
 //! The sorting is done beside all others, into a table of the connection's own, so that a turn to write is taken for the adding
 //! alone.
@@ -12,18 +13,18 @@ use super::{
     PATIENCE,
     dialect::{Dialect, Statement, sql},
     own::OwnConnection,
-    rows::{CountRow, UnfiledRow},
+    rows::{CountRow, Unfiled, UnfiledRow},
     turn,
 };
 use crate::store::{Corrupt, Filed, StoreError, Upkeep};
 use async_trait::async_trait;
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, time::Instant};
 
 /// How many events are sorted at once, so that what is gathered stays within a few megabytes.
 const MOST_EVENTS: i64 = 65_536;
-/// How many rows a transaction adds. At the worst each is on a page of its own, and a hand-out waits for them all.
-const ROWS: i64 = 512;
+/// How many rows a transaction takes away that were cut off. Each may be on a few pages.
+const STALE: u64 = 32;
 /// After how many events the write-ahead log is emptied. Each takes a few pages of it.
 const CHECKPOINT_AFTER: i64 = 1000;
 /// How long sorting may take. Nobody waits for it.
@@ -35,15 +36,49 @@ pub(super) struct Filing {
     prepare: &'static str,
     /// Which events are not on file.
     unfiled: &'static str,
-    /// Sorts those behind `$1` and up to `$2`, and counts the rows that they make.
+    /// Counts the rows behind the end of the file.
+    stale: &'static str,
+    /// Takes some of these away.
+    clear: &'static str,
+    /// Sorts the events behind `$1` and up to `$2`, and counts the batches that they make.
     sort: &'static str,
-    /// Adds the rows from the first to the second number.
+    /// Adds the batch `$1` to a file whose last row is `$2`.
     add: &'static str,
-    /// Writes down that all events up to `$1` are on file.
+    /// Writes down that all events up to `$1` are on file, which had the last row `$2` before.
     note: &'static str,
     /// Moves from the write-ahead log to its place what nobody needs there.
     checkpoint: &'static str,
 }
+
+/// The rows that events make. An event's page is found by reading one row, so that none has more than 1024 of them.
+macro_rules! rows {
+    ($block:literal, $condition:literal) => {
+        concat!(
+            "(with gathered as materialized (select ",
+            $block,
+            " as block, place_id, count(*) as events, max(sequence) as last, \
+             json_group_array(sequence order by sequence) as sequences from (\
+             select organization_id as place_id, sequence from audit_events where organization_id is not null and ",
+            $condition,
+            " union all select project_id, sequence from audit_events where project_id is not null and ",
+            $condition,
+            ") group by block, place_id) \
+             select block, place_id, last, sequences from gathered where events <= 1024 \
+             union all select g.block, g.place_id, max(j.value), json_group_array(j.value order by j.value) \
+             from gathered g cross join json_each(g.sequences) j where g.events > 1024 \
+             group by g.block, g.place_id, j.key >> 10)"
+        )
+    };
+}
+
+/// Puts all events on file at once: as if filed by and by, since it is pruned from its beginning.
+pub(super) const FILE_ALL: &str = concat!(
+    "delete from audit_places; insert into audit_places (place_id, last, sequences) select place_id, last, sequences from ",
+    rows!("sequence >> 16", "true"),
+    " order by block, place_id, last; \
+     update audit_filed set last = coalesce((select max(sequence) from audit_events), 0), \
+     places = coalesce((select max(id) from audit_places), 0)"
+);
 
 impl Filing {
     /// For a database with one process and one writer.
@@ -51,22 +86,36 @@ impl Filing {
         // Commits here need not wait for the disk: nobody is told of them, and the file cannot lack a commit that a later one,
         // which was waited for, stands on.
         prepare: "pragma synchronous = normal; \
-                  create temp table if not exists sorted (place_id blob not null, sequence integer not null)",
-        unfiled: "select (select min(sequence) from audit_events where sequence > f.last) as oldest, \
+                  create temp table if not exists sorted (batch integer not null, place_id blob not null, \
+                  last integer not null, sequences text not null); \
+                  create index if not exists temp.sorted_batch on sorted (batch)",
+        unfiled: "select f.places, (select min(sequence) from audit_events where sequence > f.last) as oldest, \
                   (select max(sequence) from audit_events where sequence > f.last) as newest from audit_filed f",
-        sort: "delete from temp.sorted; \
-               insert into temp.sorted (place_id, sequence) select place_id, sequence from (\
-               select organization_id as place_id, sequence from audit_events \
-               where sequence > $1 and sequence <= $2 and organization_id is not null \
-               union all select project_id, sequence from audit_events \
-               where sequence > $1 and sequence <= $2 and project_id is not null) order by place_id, sequence; \
-               select count(*) as count from temp.sorted",
-        // The oldest events may have been pruned since they were read.
+        stale: "select count(*) as count from audit_places where id > (select places from audit_filed)",
+        clear: "begin immediate; \
+                delete from audit_places where id in (\
+                select id from audit_places where id > (select places from audit_filed) limit 32); \
+                commit",
+        // A batch is at most 128 rows, or some tens of kilobytes: a hand-out waits for it all. Its rows are side by side in the index.
+        sort: concat!(
+            "delete from temp.sorted; insert into temp.sorted (batch, place_id, last, sequences) \
+             select sum(256 + length(sequences)) over (order by place_id, last rows unbounded preceding) >> 15, \
+             place_id, last, sequences from ",
+            rows!("0", "sequence > $1 and sequence <= $2"),
+            " order by place_id, last; select coalesce(max(batch) + 1, 0) as count from temp.sorted"
+        ),
+        // The oldest events may have been pruned since they were read. If the file has another end by now, a note came through that
+        // nobody waited for any more.
         add: "begin immediate; \
-              insert or ignore into audit_places (place_id, sequence) select place_id, sequence from temp.sorted \
-              where rowid between ? and ? and sequence >= (select min(sequence) from audit_events); \
+              insert into audit_places (id, place_id, last, sequences) \
+              select f.places + s.rowid, s.place_id, s.last, s.sequences from audit_filed f cross join temp.sorted s \
+              where s.batch = $1 and f.places = $2 and s.last >= (select min(sequence) from audit_events) order by s.rowid; \
               commit",
-        note: "begin immediate; update audit_filed set last = max(last, ?); commit",
+        note: "begin immediate; \
+               update audit_filed set last = max(last, $1), places = $2 + coalesce((select max(rowid) from temp.sorted), 0) \
+               where places = $2 and not exists (select 1 from audit_places \
+               where id > $2 + coalesce((select max(rowid) from temp.sorted), 0)); \
+               commit",
         checkpoint: "pragma wal_checkpoint(passive)",
     };
 }
@@ -86,7 +135,7 @@ impl<DB: Dialect> SqlUpkeep<DB> {
     }
 
     /// Which events are not on file.
-    async fn unfiled(&mut self) -> Result<Option<RangeInclusive<i64>>, StoreError> {
+    async fn unfiled(&mut self) -> Result<Unfiled, StoreError> {
         let mut line = self.connection.line(Instant::now() + PATIENCE).await?;
         line.run(self.filing.prepare).await?;
         let unfiled = sql::<DB>(self.filing.unfiled).optional::<UnfiledRow>(&mut line).await?;
@@ -94,12 +143,27 @@ impl<DB: Dialect> SqlUpkeep<DB> {
         unfiled.ok_or_else(|| Corrupt::sealed("audit_filed", "last", &"1").into())
     }
 
-    /// Sorts the events behind one number and up to another one. How many rows they make.
+    /// Takes away what was added and never noted. It would stand there twice.
+    async fn clear(&mut self) -> Result<(), StoreError> {
+        let stale = self.count(sql::<DB>(self.filing.stale)).await?;
+        for _ in 0..stale.div_ceil(STALE) {
+            self.write(sql::<DB>(self.filing.clear)).await?;
+        }
+        Ok(())
+    }
+
+    /// Sorts the events behind one number and up to another one. How many batches they make.
     async fn sort(&mut self, behind: i64, last: i64) -> Result<i64, StoreError> {
+        let batches = self.count(sql::<DB>(self.filing.sort).bind(behind).bind(last)).await?;
+        Ok(i64::try_from(batches).expect("they are fewer than events"))
+    }
+
+    /// Runs what takes as long as it takes, and ends with a number.
+    async fn count(&mut self, statement: Statement<DB>) -> Result<u64, StoreError> {
         let mut line = self.connection.line(Instant::now() + SORTING).await?;
-        let rows = sql::<DB>(self.filing.sort).bind(behind).bind(last).optional::<CountRow>(&mut line).await?;
+        let count = statement.optional::<CountRow>(&mut line).await?;
         self.connection.keep(line);
-        Ok(rows.map_or(0, |rows| i64::try_from(rows).expect("they are two for an event")))
+        Ok(count.unwrap_or(0))
     }
 
     /// Runs a transaction when it is this one's turn.
@@ -116,16 +180,14 @@ impl<DB: Dialect> SqlUpkeep<DB> {
 #[async_trait]
 impl<DB: Dialect> Upkeep for SqlUpkeep<DB> {
     async fn file(&mut self) -> Result<Filed, StoreError> {
-        let Some(unfiled) = self.unfiled().await? else { return Ok(Filed::All) };
-        let (behind, newest) = (unfiled.start() - 1, *unfiled.end());
+        let Unfiled { places, events: Some(events) } = self.unfiled().await? else { return Ok(Filed::All) };
+        let (behind, newest) = (events.start() - 1, *events.end());
         let last = newest.min(behind + MOST_EVENTS);
-        let rows = self.sort(behind, last).await?;
-        let mut first = 1;
-        while first <= rows {
-            self.write(sql::<DB>(self.filing.add).bind(first).bind(first + ROWS - 1)).await?;
-            first += ROWS;
+        self.clear().await?;
+        for batch in 0..self.sort(behind, last).await? {
+            self.write(sql::<DB>(self.filing.add).bind(batch).bind(places)).await?;
         }
-        self.write(sql::<DB>(self.filing.note).bind(last)).await?;
+        self.write(sql::<DB>(self.filing.note).bind(last).bind(places)).await?;
         self.filed += last - behind;
         Ok(if last < newest { Filed::Part } else { Filed::All })
     }
@@ -157,7 +219,7 @@ mod tests {
     const EVENTS: &str = "with recursive n (i) as (select 1 union all select i + 1 from n where i < 3000) \
         insert into audit_events (sequence, id, at, request_id, principal, scope, organization_id, project_id, operation, \
         object_ids, outcome) select i, randomblob(16), 0, x'', 'argo', 'organizations/acme', \
-        unhex(printf('%032x', i % 7)), case when i % 2 = 0 then unhex(printf('%032x', i % 10 + 7)) end, \
+        unhex(printf('%032x', i % 700)), case when i % 2 = 0 then unhex(printf('%032x', 700)) end, \
         'pull_secret.get', '[]', 'success' from n; update audit_position set last = 3000";
     const PRUNING: &str = "insert into audit_prunings values (randomblob(16), 0, 'argo', null, 1, 1000, 1000, 0, 0, \
         randomblob(32)); delete from audit_events where sequence <= 1000";
@@ -173,25 +235,65 @@ mod tests {
         sqlx::query_scalar(text).fetch_one(pool).await.unwrap()
     }
 
+    /// All rows that the events make.
+    const ROWS: i64 = 700 + 2;
+    const LONGEST: &str = "select max(json_array_length(sequences)) from audit_places";
+    const OUT_OF_ORDER: &str = "select count(*) from audit_places p join audit_places q on q.id > p.id \
+        where q.last >> 16 < p.last >> 16 or q.place_id = p.place_id and q.last <= p.last";
+    const LISTED: &str = "select count(*) from audit_places p join json_each(p.sequences)";
+
     #[tokio::test]
     async fn what_is_pruned_after_it_was_sorted_is_not_put_on_file() {
         let folder = tempfile::tempdir().unwrap();
         let (pool, mut filer) = filer(&folder.path().join("filing.db")).await;
-        assert_eq!(filer.unfiled().await.unwrap(), Some(1..=3000));
-        let rows = filer.sort(0, 3000).await.unwrap();
-        assert_eq!(rows, 3000 + 1500);
-        pool.execute(PRUNING).await.unwrap();
-        filer.write(sql(filer.filing.add).bind(1_i64).bind(rows)).await.unwrap();
-        assert_eq!(count(&pool, "select count(*) from audit_places").await, 2000 + 1000);
-        assert_eq!(count(&pool, "select min(sequence) from audit_places").await, 1001);
+        assert_eq!(filer.unfiled().await.unwrap(), Unfiled { places: 0, events: Some(1..=3000) });
+        for (last, left) in [(600, 0), (3_000, ROWS - 1)] {
+            let batches = filer.sort(0, last).await.unwrap();
+            assert!(batches > 2, "{batches} batches");
+            if last == 600 {
+                pool.execute(PRUNING).await.unwrap();
+            }
+            for batch in 0..batches {
+                filer.write(sql(filer.filing.add).bind(batch).bind(0_i64)).await.unwrap();
+            }
+            assert_eq!(count(&pool, "select count(*) from audit_places").await, left);
+            filer.clear().await.unwrap();
+            assert_eq!(count(&pool, "select count(*) from audit_places").await, 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_note_that_comes_late_leaves_nothing_twice_or_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pool, mut filer) = filer(&folder.path().join("filing.db")).await;
+        assert_eq!(filer.unfiled().await.unwrap(), Unfiled { places: 0, events: Some(1..=3000) });
+        for last in [1_000_i64, 3_000] {
+            for batch in 0..filer.sort(0, last).await.unwrap() {
+                filer.write(sql(filer.filing.add).bind(batch).bind(0_i64)).await.unwrap();
+            }
+            // The second time as somebody does who has not heard of the first.
+            filer.write(sql(filer.filing.note).bind(last).bind(0_i64)).await.unwrap();
+            assert_eq!(count(&pool, "select last from audit_filed").await, 1_000);
+            assert_eq!(count(&pool, LISTED).await, 1_500);
+        }
+        // Nor does a row that came late become part of the file.
+        pool.execute("insert into audit_places select 9999, place_id, 3000, '[1]' from audit_places limit 1")
+            .await
+            .unwrap();
+        let places = filer.unfiled().await.unwrap().places;
+        filer.write(sql(filer.filing.note).bind(3_000_i64).bind(places)).await.unwrap();
+        assert_eq!(count(&pool, "select last from audit_filed").await, 1_000);
+        assert_eq!(filer.file().await.unwrap(), Filed::All);
+        assert_eq!(count(&pool, LISTED).await, 4_500);
     }
 
     #[tokio::test]
     async fn the_file_goes_no_further_than_its_rows_wherever_it_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let (pool, mut filer) = filer(&folder.path().join("filing.db")).await;
-        let missing = "select count(*) from audit_events e where sequence <= (select last from audit_filed) and \
-                       not exists (select 1 from audit_places p where p.place_id = e.organization_id and p.sequence = e.sequence)";
+        let missing = "select count(*) from audit_events e where sequence <= (select last from audit_filed) and not exists \
+                       (select 1 from audit_places p join json_each(p.sequences) j where p.place_id = e.organization_id \
+                       and j.value = e.sequence and p.id <= (select places from audit_filed))";
         let (mut polls, mut partly) = (0, 0);
         loop {
             polls += 1;
@@ -215,7 +317,43 @@ mod tests {
             }
         }
         assert!(partly > 2, "it was cut off in the midst of it {partly} times");
-        assert_eq!(filer.unfiled().await.unwrap(), None);
-        assert_eq!(count(&pool, "select count(*) from audit_places").await, 4500);
+        assert_eq!(filer.unfiled().await.unwrap(), Unfiled { places: ROWS, events: None });
+        assert_eq!(count(&pool, LISTED).await, 4500);
+        assert_eq!(count(&pool, LONGEST).await, 1024);
+        assert_eq!(count(&pool, OUT_OF_ORDER).await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_filed_at_once_is_as_if_it_had_been_by_and_by() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("old.db"));
+        let pool = sqlx::SqlitePool::connect_lazy_with(options.clone().create_if_missing(true));
+        for migration in sqlite::MIGRATIONS.iter() {
+            if migration.version == 5 {
+                pool.execute(EVENTS).await.unwrap();
+                let apart = "drop trigger audit_events_are_final; update audit_events set sequence = -sequence * 30; \
+                             update audit_events set sequence = -sequence; update audit_position set last = 90000";
+                pool.execute(apart).await.unwrap();
+            }
+            pool.execute(sqlx::raw_sql(migration.sql.clone())).await.unwrap();
+        }
+        let mut filer = SqlUpkeep::<Sqlite>::new(
+            &Filing::LATER,
+            OwnConnection::new(Arc::new(options), false),
+            Arc::new(Semaphore::new(1)),
+        );
+        let more = "insert into audit_events (id, at, request_id, principal, scope, organization_id, operation, object_ids, \
+                    outcome) select randomblob(16), 0, x'', 'argo', scope, organization_id, 'pull_secret.get', '[]', 'success' \
+                    from audit_events where sequence < 3000";
+        for (text, events) in [("select 1", 4_500), (more, 4_599), (FILE_ALL, 4_599), (more, 4_698)] {
+            pool.execute(text).await.unwrap();
+            assert_eq!(filer.file().await.unwrap(), Filed::All);
+            assert_eq!(count(&pool, LISTED).await, events, "{text}");
+            assert_eq!(count(&pool, OUT_OF_ORDER).await, 0, "{text}");
+            assert!(count(&pool, LONGEST).await <= 1024, "{text}");
+            let end = "select count(*) from audit_filed where last = (select max(sequence) from audit_events) \
+                       and places = (select max(id) from audit_places)";
+            assert_eq!(count(&pool, end).await, 1, "{text}");
+        }
     }
 }

@@ -7,7 +7,7 @@ mod keys;
 mod log;
 
 pub(super) use keys::{DataKeyRow, DatabaseStatusRow, DeploymentRow, MasterKeyRow, ReplicaRow};
-pub(super) use log::{ClockRow, PruningRow, UnfiledRow};
+pub(super) use log::{ClockRow, PruningRow, Unfiled, UnfiledRow};
 
 use super::{columns::Ids, premises::Moment};
 use crate::{

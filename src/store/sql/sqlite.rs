@@ -8,7 +8,7 @@ use super::{
     audit::Guard,
     dialect::{BoundQuery, Dialect, Refusal, Statement},
     events::EventLists,
-    filing::Filing,
+    filing::{FILE_ALL, Filing},
     schema,
 };
 use crate::{
@@ -61,12 +61,7 @@ impl Dialect for Sqlite {
         "select name from sqlite_schema where type = 'table' and name = '_sqlx_migrations'";
     const EVENT_LISTS: &'static EventLists = &EventLists::ON_FILE;
     const FILING: Option<&'static Filing> = Some(&Filing::LATER);
-    const FILE_ALL: Option<&'static str> = Some(
-        "insert or ignore into audit_places (place_id, sequence) select place_id, sequence from (\
-         select organization_id as place_id, sequence from audit_events where organization_id is not null \
-         union all select project_id, sequence from audit_events where project_id is not null) order by place_id, sequence; \
-         update audit_filed set last = coalesce((select max(sequence) from audit_events), 0)",
-    );
+    const FILE_ALL: Option<&'static str> = Some(FILE_ALL);
     const ADDING: Adding = Adding::AT_ONCE;
     const MOMENT: Option<&'static str> = Some("select version, now from stamps_moment cross join database_clock");
     const LIMIT: Option<&'static str> = None;

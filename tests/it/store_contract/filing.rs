@@ -16,14 +16,18 @@ use regcred::{
 };
 
 /// Rows that a filer had added when it was cut off.
-const CUT_OFF: &str = "insert or ignore into audit_places (place_id, sequence) select project_id, sequence from audit_events \
-                       where project_id is not null and sequence % 3 > 0";
-/// Refused if an event is on file that there is no more.
-const NO_GHOSTS: &str = "insert into audit_filed (singleton, last) select 2, 0 from audit_places \
-                         where sequence not in (select sequence from audit_events)";
+const CUT_OFF: &str = "insert into audit_places (id, place_id, last, sequences) \
+                       select (select places from audit_filed) + row_number() over (), project_id, max(sequence), \
+                       json_group_array(sequence order by sequence) from audit_events \
+                       where project_id is not null and sequence > (select last from audit_filed) group by project_id";
+/// Refused if the file begins with a row whose events are all gone.
+const NO_GHOSTS: &str = "insert into audit_filed (singleton, last, places) select 2, 0, 0 from audit_places \
+                         where id = (select min(id) from audit_places) \
+                         and last < (select min(sequence) from audit_events)";
 /// Refused unless all events are on file.
-const ALL_ON_FILE: &str = "insert into audit_filed (singleton, last) select 2, 0 from audit_events e where not exists \
-                           (select 1 from audit_places p where p.place_id = e.organization_id and p.sequence = e.sequence) \
+const ALL_ON_FILE: &str = "insert into audit_filed (singleton, last, places) select 2, 0, 0 from audit_events e where not exists \
+                           (select 1 from audit_places p join json_each(p.sequences) j \
+                           where p.place_id = e.organization_id and j.value = e.sequence) \
                            and e.organization_id is not null or sequence > (select last from audit_filed)";
 
 /// Two organizations, one with two projects and the other with one.
@@ -92,6 +96,10 @@ impl World {
 
     /// Holds every list against the events of the deployment.
     async fn check(&self, stage: &str) {
+        self.check_pages(stage, &[1, 4, 500]).await;
+    }
+
+    async fn check_pages(&self, stage: &str, sizes: &[u32]) {
         let all = self.pages(AuditScope::Deployment, 500, false).await;
         for place in &self.places {
             let is_project = place.parent_id.is_some();
@@ -103,7 +111,7 @@ impl World {
             let mut expected: Vec<_> = all.iter().filter(of_place).map(|event| event.sequence).collect();
             assert!(expected.len() > 1, "{stage}: {}", place.scope);
             for newest_first in [false, true] {
-                for most in [1, 4, 500] {
+                for &most in sizes {
                     let found = self.pages(scope, most, newest_first).await;
                     let found: Vec<_> = found.iter().map(|event| event.sequence).collect();
                     assert_eq!(found, expected, "{stage}: {} in pages of {most}", place.scope);
@@ -125,6 +133,8 @@ pub async fn a_list_is_whole_and_in_order_whatever_is_on_file(bench: Bench) {
     world.check("half on file").await;
     assert!(world.holds(CUT_OFF).await);
     world.check("half on file, and some more that nobody vouches for").await;
+    world.add(17).await;
+    world.check("and events after these").await;
     world.file().await;
     world.check("all on file again").await;
     assert!(world.holds(ALL_ON_FILE).await);
@@ -146,12 +156,28 @@ pub async fn what_is_pruned_is_in_no_list_and_not_on_file(bench: Bench) {
     world.check("on file after that").await;
     world.prune(11).await;
     world.check("pruned from the file").await;
-    assert!(world.holds(NO_GHOSTS).await, "events that are gone are on file");
     world.add(30).await;
-    world.prune(41).await;
+    world.file().await;
+    world.prune(37).await;
+    world.check("pruned up to a row's last event").await;
+    assert!(world.holds(NO_GHOSTS).await, "events that are gone are on file");
+    world.add(40).await;
+    world.prune(34).await;
     world.check("pruned beyond the file").await;
+    assert!(world.holds(NO_GHOSTS).await, "events that are gone are on file");
     world.file().await;
     world.check("on file after all").await;
     assert!(world.holds(NO_GHOSTS).await, "events that are gone are on file");
     assert!(world.holds(ALL_ON_FILE).await);
+    // More of an organization than one row has.
+    for _ in 0..3 {
+        world.add(1_000).await;
+    }
+    world.file().await;
+    world.check_pages("on file in several rows", &[67, 500]).await;
+    for _ in 0..2 {
+        world.prune(1_000).await;
+        world.check_pages("a row and a part of one pruned", &[67, 500]).await;
+        assert!(world.holds(NO_GHOSTS).await, "events that are gone are on file");
+    }
 }

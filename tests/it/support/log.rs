@@ -37,7 +37,7 @@ pub async fn fill(database: &Path, count: u32) {
          update audit_events set sequence = {count} - sequence;
          update audit_position set last = last + {count};
          delete from audit_places;
-         update audit_filed set last = 0;
+         update audit_filed set last = 0, places = 0;
          with recursive n (i) as (select 1 union all select i + 1 from n where i < {count})
          insert into audit_events (sequence, id, at, request_id, principal, token_id, scope, organization_id, project_id,
                                    operation, object_ids, outcome, address)
@@ -51,6 +51,14 @@ pub async fn fill(database: &Path, count: u32) {
                 'pull_secret.get', '[\"0197aaaa-0000-7000-8000-000000000000\"]', 'success', '192.0.2.1'
          from n;
          {CLOSE}"
+    );
+    run(database, text).await;
+}
+
+/// Gives each event of the deployment a project of its own, so that there are as many places as only a large deployment has.
+pub async fn scatter(database: &Path) {
+    let text = format!(
+        "{OPEN} update audit_events set project_id = randomblob(16) where scope = 'deployment' and project_id is null; {CLOSE}"
     );
     run(database, text).await;
 }

@@ -62,15 +62,26 @@ impl Record for PruningRow {
 /// Which events are not on file: none if there is neither number.
 #[derive(FromRow)]
 pub(in crate::store::sql) struct UnfiledRow {
+    places: i64,
     oldest: Option<i64>,
     newest: Option<i64>,
 }
 
+/// What is not on file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store::sql) struct Unfiled {
+    /// The last row of the file.
+    pub(in crate::store::sql) places: i64,
+    /// The events, if there are any.
+    pub(in crate::store::sql) events: Option<RangeInclusive<i64>>,
+}
+
 impl Record for UnfiledRow {
-    type Domain = Option<RangeInclusive<i64>>;
+    type Domain = Unfiled;
     const TABLE: &'static str = "audit_filed";
 
-    fn into_domain(self) -> Result<Self::Domain, &'static str> {
-        Ok(self.oldest.zip(self.newest).map(|(oldest, newest)| oldest..=newest))
+    fn into_domain(self) -> Result<Unfiled, &'static str> {
+        let Self { places, oldest, newest } = self;
+        Ok(Unfiled { places, events: oldest.zip(newest).map(|(oldest, newest)| oldest..=newest) })
     }
 }
