@@ -13,7 +13,11 @@ fn main() -> anyhow::Result<ExitCode> {
     // It fails only if there is a provider already, and nothing ran before.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build();
-    Ok(runtime.context("cannot start threads")?.block_on(cli::run(cli)).into())
+    let runtime = runtime.context("cannot start threads")?;
+    let exit = runtime.block_on(cli::run(cli));
+    // What is left was given up: all that is waited for has ended by now.
+    runtime.shutdown_background();
+    Ok(exit.into())
 }
 
 /// Half of the processors, for what goes on beside the requests, which have threads of their own. More would only take turns with

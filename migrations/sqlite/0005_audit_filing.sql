@@ -53,11 +53,14 @@ begin
 end;
 
 -- SQLite itself keeps the number of the last event ("autoincrement"), as it is about to be committed. A row beside it would be one more
--- page to write with every event. Under its old name it is here for those who count on it, and for backups.
-drop table audit_position;
+-- page to write with every event. Under its old name it is here for those who count on it, and for backups. A number that was lost is made
+-- anew by SQLite, in a wrong place of the order perhaps; so there is none where the events themselves say more.
 insert into sqlite_sequence (name, seq)
     select 'audit_events', 0 where not exists (select 1 from sqlite_sequence where name = 'audit_events');
-create view audit_position as select 1 as singleton, seq as last from sqlite_sequence where name = 'audit_events';
+update sqlite_sequence set seq = max(seq, (select last from audit_position)) where name = 'audit_events';
+drop table audit_position;
+create view audit_position as select 1 as singleton, seq as last from sqlite_sequence where name = 'audit_events'
+    and typeof(seq) = 'integer' and seq >= coalesce((select max(sequence) from audit_events), 0);
 create trigger audit_position_begins instead of insert on audit_position
 begin
     delete from sqlite_sequence where name = 'audit_events';

@@ -78,6 +78,7 @@ async fn write(mut log: Box<dyn AuditLog>, mut usage: Usage, queue: Gathered<Con
         }
     };
     queue.serve(commit).await;
+    usage.finish().await;
 }
 
 /// In which order audit events are listed, and where the list ends.

@@ -5,7 +5,7 @@
 //! tries again.
 
 use super::Service;
-use crate::store::{Filed, StoreError, Upkeep};
+use crate::store::{Filed, StoreError};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -16,26 +16,29 @@ impl Service {
     /// Has it done for as long as the process runs.
     pub async fn keep_up(&self) {
         let Some(mut upkeep) = self.store.upkeep() else { return };
-        let mut failing = false;
+        let (mut filing, mut emptying) = (Trouble::default(), Trouble::default());
         loop {
-            match keep_up(&mut *upkeep).await {
-                // After a restore there may be a whole log.
-                Ok(Filed::Part) => continue,
-                Ok(Filed::All) => failing = false,
-                Err(error) => {
-                    if !failing {
-                        tracing::warn!(%error, "audit events are not put on file, so that lists of them take longer");
-                    }
-                    failing = true;
-                }
+            let filed = upkeep.file().await;
+            filing.note(&filed, "audit events are not put on file, so that lists of them take longer");
+            emptying
+                .note(&upkeep.checkpoint().await, "the write-ahead log is not emptied, so that a change will have to");
+            // After a restore there may be a whole log.
+            if !matches!(filed, Ok(Filed::Part)) {
+                sleep(STEP).await;
             }
-            sleep(STEP).await;
         }
     }
 }
 
-async fn keep_up(upkeep: &mut dyn Upkeep) -> Result<Filed, StoreError> {
-    let filed = upkeep.file().await?;
-    upkeep.checkpoint().await?;
-    Ok(filed)
+/// Whether something failed the last time, so that it is told once.
+#[derive(Default)]
+struct Trouble(bool);
+
+impl Trouble {
+    fn note<T>(&mut self, outcome: &Result<T, StoreError>, what: &'static str) {
+        if let (Err(error), false) = (outcome, self.0) {
+            tracing::warn!(%error, "{what}");
+        }
+        self.0 = outcome.is_err();
+    }
 }

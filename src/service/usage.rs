@@ -14,10 +14,16 @@ use crate::{
     store::Store,
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
 
 /// How long uses gather. The first ones are written down at once.
 const STEP: Duration = Duration::from_secs(1);
+/// How many are written down in one transaction.
+const AT_ONCE: usize = 512;
 /// How many batches may wait to be written down.
 const WAITING: usize = 1024;
 /// How many credentials are remembered to have been noted, in a few megabytes.
@@ -30,14 +36,22 @@ pub(super) struct Usage {
     /// When a credential was last noted: most hand-outs say nothing new.
     noted: Uses,
     way: mpsc::Sender<Uses>,
+    writing: JoinHandle<()>,
 }
 
 impl Usage {
     /// Starts the task that writes down. It ends when this is gone.
     pub(super) fn start(store: Arc<dyn Store>) -> Self {
         let (way, uses) = mpsc::channel(WAITING);
-        tokio::spawn(write_down(store, uses));
-        Self { noted: Uses::new(), way }
+        Self { noted: Uses::new(), way, writing: tokio::spawn(write_down(store, uses)) }
+    }
+
+    /// Waits until all is written down, though not for long.
+    pub(super) async fn finish(self) {
+        drop(self.way);
+        if timeout(STEP, self.writing).await.is_err() {
+            tracing::warn!("the last uses of credentials were not written down");
+        }
     }
 
     /// Takes note of what these events hand out.
@@ -85,21 +99,32 @@ fn merge(uses: &mut Uses, id: CredentialId, at: Timestamp) {
 
 async fn write_down(store: Arc<dyn Store>, mut way: mpsc::Receiver<Uses>) {
     let mut uses = Uses::new();
+    let mut next = Instant::now();
     while let Some(more) = way.recv().await {
-        let rest = std::iter::from_fn(|| way.try_recv().ok());
-        for (id, at) in std::iter::once(more).chain(rest).flatten() {
-            merge(&mut uses, id, at);
+        let mut more = Some(more);
+        while let Some(noted) = more {
+            for (id, at) in noted {
+                merge(&mut uses, id, at);
+            }
+            more = timeout_at(next, way.recv()).await.ok().flatten();
         }
         let marks: Vec<_> = uses.iter().map(|(id, at)| (*id, *at)).collect();
-        match store.credential_mark_used(&marks).await {
-            Ok(()) => uses.clear(),
-            // Nothing is lost but how exact it is. It is tried again with the next.
-            Err(error) => tracing::debug!(%error, "credentials could not be marked as used"),
+        // Others have their turns in between.
+        for marks in marks.chunks(AT_ONCE) {
+            match store.credential_mark_used(marks).await {
+                Ok(()) => {
+                    for (id, _) in marks {
+                        uses.remove(id);
+                    }
+                }
+                // Nothing is lost but how exact it is. It is tried again with the next.
+                Err(error) => tracing::debug!(%error, "credentials could not be marked as used"),
+            }
         }
         if uses.len() > NOTED {
             uses.clear();
         }
-        sleep(STEP).await;
+        next = Instant::now() + STEP;
     }
 }
 
@@ -137,11 +162,11 @@ mod tests {
 
     fn noting() -> (Usage, mpsc::Receiver<Uses>) {
         let (way, uses) = mpsc::channel(WAITING);
-        (Usage { noted: Uses::new(), way }, uses)
+        (Usage { noted: Uses::new(), way, writing: tokio::spawn(async {}) }, uses)
     }
 
-    #[test]
-    fn a_credential_is_noted_once_a_minute_and_by_its_latest_use() {
+    #[tokio::test]
+    async fn a_credential_is_noted_once_a_minute_and_by_its_latest_use() {
         let (mut usage, mut uses) = noting();
         let id = CredentialId::from_uuid(Uuid::from_u128(1));
         let first = 10 * MINUTE;
@@ -155,8 +180,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn only_hand_outs_that_succeeded_are_noted() {
+    #[tokio::test]
+    async fn only_hand_outs_that_succeeded_are_noted() {
         let (mut usage, mut uses) = noting();
         let denied = AuditEvent { outcome: Outcome::Denied, ..hand_out(1, MINUTE) };
         let change = AuditEvent { operation: Action::CredentialUpdate, ..hand_out(2, MINUTE) };
@@ -164,8 +189,8 @@ mod tests {
         assert!(uses.try_recv().is_err());
     }
 
-    #[test]
-    fn what_could_not_be_told_is_told_with_the_next_use() {
+    #[tokio::test]
+    async fn what_could_not_be_told_is_told_with_the_next_use() {
         let (mut usage, mut uses) = noting();
         (0..WAITING as u128).for_each(|id| usage.note([hand_out(id, MINUTE)].iter()));
         usage.note([hand_out(9999, MINUTE)].iter());

@@ -99,20 +99,40 @@ impl<DB: Dialect> SqlAuditLog<DB> {
         if line.is_pooled() || events.len() > MOST_ROWS {
             return Ok(None);
         }
+        if DB::MOMENT.is_none() {
+            return self.append_proving(line, events).await;
+        }
+        let Some(version) = self.proofs.version() else { return Ok(None) };
         let premises = events.iter().flat_map(|event| &event.premises);
-        let (lapsed, guard) = if DB::MOMENT.is_none() {
-            (Lapsed::none(), Guard::Premises(premises.copied().collect::<HashSet<_>>().into_iter().collect()))
-        } else if let Some(version) = self.proofs.version() {
-            let unproved = self.proofs.unproved(premises.clone());
-            let until = premises.filter_map(|premise| premise.until).min();
-            (self.proofs.prove::<DB>(line, unproved).await?, Guard::Moment { version, until })
-        } else {
-            return Ok(None);
-        };
+        let unproved = self.proofs.unproved(premises.clone());
+        let until = premises.filter_map(|premise| premise.until).min();
+        let lapsed = self.proofs.prove::<DB>(line, unproved).await?;
         let (holds, holding) = holding(events, &lapsed);
         let _turn = turn(&self.turn, line.parts().1).await?;
-        let written = record::<DB>(line, Some(&guard), &holding).await?;
+        let written = record::<DB>(line, Some(&Guard::Moment { version, until }), &holding).await?;
         Ok(written.then_some(holds))
+    }
+
+    /// Writes what rests on premises that are proved by the same statement: first all, and if one has lapsed, those which do not rest on
+    /// it.
+    async fn append_proving(
+        &mut self,
+        line: &mut OwnLine<DB>,
+        events: &[ConditionalEvent],
+    ) -> Result<Option<Vec<bool>>, StoreError> {
+        let mut lapsed = Lapsed::none();
+        for _ in 0..2 {
+            let (holds, holding) = holding(events, &lapsed);
+            let held = events.iter().zip(&holds).filter(|(_, holds)| **holds).flat_map(|(entry, _)| &entry.premises);
+            let premises: HashSet<_> = held.copied().collect();
+            let guard = Guard::Premises(premises.iter().copied().collect());
+            let _turn = turn(&self.turn, line.parts().1).await?;
+            if record::<DB>(line, Some(&guard), &holding).await? {
+                return Ok(Some(holds));
+            }
+            lapsed = self.proofs.prove::<DB>(line, premises).await?;
+        }
+        Ok(None)
     }
 
     /// Proves everything anew and writes what holds, with nobody's change in between where one writes at a time.

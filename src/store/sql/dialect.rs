@@ -12,9 +12,9 @@ use super::{
     filing::Filing,
     line::{Line, in_time},
     rows::{
-        AddedRow, AuditEventRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow,
-        FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, ReplicaRow, ScopeRow, SealedCredentialRow,
-        StampRow, TokenRow, UnfiledRow,
+        AddedRow, AuditEventRow, CheckpointRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow,
+        DeploymentRow, FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, ReplicaRow, ScopeRow,
+        SealedCredentialRow, StampRow, TokenRow, UnfiledRow,
     },
 };
 use crate::{
@@ -59,6 +59,7 @@ pub(super) trait Dialect:
     + Gives<Ids>
     + Reads<AddedRow>
     + Reads<AuditEventRow>
+    + Reads<CheckpointRow>
     + Reads<ClockRow>
     + Reads<CountRow>
     + Reads<CredentialRow>

@@ -13,7 +13,7 @@ use super::{
     PATIENCE,
     dialect::{Dialect, Statement, sql},
     own::OwnConnection,
-    rows::{CountRow, Unfiled, UnfiledRow},
+    rows::{CheckpointRow, CountRow, Unfiled, UnfiledRow},
     turn,
 };
 use crate::store::{Corrupt, Filed, StoreError, Upkeep};
@@ -27,6 +27,8 @@ const MOST_EVENTS: i64 = 65_536;
 const STALE: u64 = 32;
 /// After how many events the write-ahead log is emptied. Each takes a few pages of it.
 const CHECKPOINT_AFTER: i64 = 1000;
+/// How many pages of it are moved at most while nobody writes.
+const QUICKLY_MOVED: u64 = 2000;
 /// How long sorting may take. Nobody waits for it.
 const SORTING: Duration = Duration::from_secs(30);
 
@@ -48,6 +50,8 @@ pub(super) struct Filing {
     note: &'static str,
     /// Moves from the write-ahead log to its place what nobody needs there.
     checkpoint: &'static str,
+    /// Moves all of it, and waits a little for those who read it, so that the log begins anew.
+    restart: &'static str,
 }
 
 /// The rows that events make. An event's page is found by reading one row, so that none has more than 1024 of them.
@@ -85,7 +89,7 @@ impl Filing {
     pub(super) const LATER: Self = Self {
         // Commits here need not wait for the disk: nobody is told of them, and the file cannot lack a commit that a later one,
         // which was waited for, stands on.
-        prepare: "pragma synchronous = normal; \
+        prepare: "pragma synchronous = normal; pragma busy_timeout = 50; \
                   create temp table if not exists sorted (batch integer not null, place_id blob not null, \
                   last integer not null, sequences text not null); \
                   create index if not exists temp.sorted_batch on sorted (batch)",
@@ -117,6 +121,7 @@ impl Filing {
                where id > $2 + coalesce((select max(rowid) from temp.sorted), 0)); \
                commit",
         checkpoint: "pragma wal_checkpoint(passive)",
+        restart: "pragma wal_checkpoint(restart)",
     };
 }
 
@@ -197,14 +202,18 @@ impl<DB: Dialect> Upkeep for SqlUpkeep<DB> {
             return Ok(());
         }
         let mut line = self.connection.line(Instant::now() + SORTING).await?;
-        // Most of it while others write. What they have written meanwhile is little, and quickly done while nobody does: only then
-        // is nothing left in the log, and it begins anew.
-        line.run(self.filing.checkpoint).await?;
-        line.run(self.filing.checkpoint).await?;
-        let _turn = turn(&self.turn, Instant::now() + PATIENCE).await?;
-        line.run(self.filing.checkpoint).await?;
+        // Most of it while others write. What they have written meanwhile is little, and quickly done while nobody does.
+        sql::<DB>(self.filing.checkpoint).optional::<CheckpointRow>(&mut line).await?;
+        let left = sql::<DB>(self.filing.checkpoint).optional::<CheckpointRow>(&mut line).await?;
+        // Somebody who reads for long keeps it where it is: then nobody is made to wait for it.
+        if left.is_some_and(|left| left < QUICKLY_MOVED) {
+            let _turn = turn(&self.turn, Instant::now() + PATIENCE).await?;
+            let left = sql::<DB>(self.filing.restart).optional::<CheckpointRow>(&mut line).await?;
+            if left == Some(0) {
+                self.filed = 0;
+            }
+        }
         self.connection.keep(line);
-        self.filed = 0;
         Ok(())
     }
 }

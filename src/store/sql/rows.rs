@@ -85,6 +85,24 @@ impl Record for CountRow {
     }
 }
 
+/// How many pages of the write-ahead log are still to be moved.
+#[derive(FromRow)]
+pub(super) struct CheckpointRow {
+    busy: i64,
+    log: i64,
+    checkpointed: i64,
+}
+
+impl Record for CheckpointRow {
+    type Domain = u64;
+    const TABLE: &'static str = "wal_checkpoint";
+
+    fn into_domain(self) -> Result<u64, &'static str> {
+        // A busy one may have moved everything, and the log goes on all the same.
+        u64::try_from((self.log - self.checkpointed).max(self.busy)).map_err(|_| "log")
+    }
+}
+
 #[derive(FromRow)]
 pub(super) struct MomentRow {
     version: i64,

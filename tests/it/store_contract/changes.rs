@@ -304,6 +304,9 @@ pub async fn a_credential_is_added_with_its_event_or_not_at_all(bench: Bench) {
     assert!(matches!(bench.store.credential_add(new).await, Err(StoreError::Conflict(_))));
     // Where numbers of events are lost, there is no event, and so no credential.
     assert!(bench.back_door.execute("delete from audit_position").await);
-    assert!(!matches!(bench.store.credential_add(NewSealedCredential { scope: acme.id, ..new }).await, Ok(Added::Yes)));
+    for _ in 0..3 {
+        let added = bench.store.credential_add(NewSealedCredential { scope: acme.id, ..new }).await;
+        assert!(!matches!(added, Ok(Added::Yes)), "what was tried before has not made them anew");
+    }
     assert_eq!(bench.credentials(&acme, None, 100).await.len(), 2);
 }
