@@ -124,6 +124,8 @@ impl Beside {
 
 /// How long some rows more may take. No measure of speed.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Longer than it takes on any machine.
+const FOREVER: Duration = Duration::from_mins(2);
 const ROWS: &str = "select count(*) from audit_places";
 const PARTLY: &str = "select exists (select 1 from audit_places where id > (select places from audit_filed))";
 const UNFILED: &str = "select count(*) from audit_events where sequence > (select last from audit_filed)";
@@ -172,7 +174,9 @@ async fn killed_while_events_are_put_on_file_lists_are_whole_at_once_and_afterwa
             assert!(listed(&operator, scope, false).await == expected, "{scope} {moment}");
             assert!(listed(&operator, scope, true).await.into_iter().rev().eq(expected), "{scope} {moment}");
         }
+        let begun = Instant::now();
         while beside.number(UNFILED).await > 0 {
+            assert!(begun.elapsed() < FOREVER, "events are not put on file {moment}");
             sleep(Duration::from_millis(20)).await;
         }
     }
