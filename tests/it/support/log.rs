@@ -33,9 +33,9 @@ pub async fn age(database: &Path, count: u32) {
 pub async fn fill(database: &Path, count: u32) {
     let text = format!(
         "{OPEN}
+         update audit_position set last = last + {count};
          update audit_events set sequence = -sequence;
          update audit_events set sequence = {count} - sequence;
-         update audit_position set last = last + {count};
          delete from audit_places;
          update audit_filed set last = 0, places = 0;
          with recursive n (i) as (select 1 union all select i + 1 from n where i < {count})
