@@ -94,3 +94,55 @@ pub(super) fn in_a_thread<F: Future<Output = ()>>(task: impl FnOnce() -> F + Sen
     let runtime = Handle::current();
     spawn_blocking(move || runtime.block_on(task()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use tokio::{join, sync::Semaphore, task::yield_now};
+
+    #[tokio::test]
+    async fn who_waits_is_told_his_own_answer_while_the_next_questions_are_under_way() {
+        let (queue, gathered) = Queue::<u32, u32>::new();
+        let (queue, gate) = (Arc::new(queue), Semaphore::new(0));
+        let (batches, mut begun) = mpsc::unbounded_channel();
+        let work = async |questions: Vec<u32>| {
+            batches.send(questions.clone()).expect("somebody looks");
+            gate.acquire().await.expect("it stays open").forget();
+            Some(questions.into_iter().map(|question| question * 10).collect())
+        };
+        let asking = async {
+            let queue = queue;
+            let ask = |question| {
+                let queue = Arc::clone(&queue);
+                tokio::spawn(async move { queue.ask(question).await })
+            };
+            let first = ask(1);
+            assert_eq!(begun.recv().await, Some(vec![1]));
+            let others = [ask(2), ask(3)];
+            yield_now().await;
+            gate.add_permits(1);
+            assert_eq!(first.await.unwrap(), Some(10), "before the next is done");
+            assert_eq!(begun.recv().await, Some(vec![2, 3]));
+            gate.add_permits(1);
+            for (other, answer) in others.into_iter().zip([20, 30]) {
+                assert_eq!(other.await.unwrap(), Some(answer));
+            }
+        };
+        join!(gathered.serve(work), asking);
+    }
+
+    #[tokio::test]
+    async fn who_gets_no_answer_learns_it_at_once_and_others_are_answered() {
+        let (queue, gathered) = Queue::<u32, u32>::new();
+        let work = async |questions: Vec<u32>| (questions != [1]).then_some(questions);
+        let asking = async {
+            let queue = queue;
+            let begun = std::time::Instant::now();
+            assert_eq!(queue.ask(1).await, None);
+            assert!(begun.elapsed() < PATIENCE, "nothing is waited for");
+            assert_eq!(queue.ask(2).await, Some(2));
+        };
+        join!(gathered.serve(work), asking);
+    }
+}
