@@ -86,9 +86,7 @@ impl<DB: Dialect> SqlAuditLog<DB> {
     pub(super) fn new(connection: OwnConnection<DB>, turn: Arc<Semaphore>) -> Self {
         Self { connection, turn, proofs: Proofs::new() }
     }
-}
 
-impl<DB: Dialect> SqlAuditLog<DB> {
     /// Writes in one message what rests on what was proved before, or is proved with it, if that is so when it is written. None, and
     /// nothing is written, if it is not, or if that cannot be done here.
     async fn append_at_once(
@@ -142,7 +140,7 @@ impl<DB: Dialect> SqlAuditLog<DB> {
         events: &[ConditionalEvent],
     ) -> Result<Vec<bool>, StoreError> {
         let _turn = turn(&self.turn, line.parts().1).await?;
-        line::begin(line, DB::BEGIN).await?;
+        line::run(line, DB::BEGIN).await?;
         let moment = premises::moment::<DB>(line).await?;
         self.proofs.stand_at(moment.as_ref());
         let all = events.iter().flat_map(|event| event.premises.iter().copied()).collect();

@@ -186,7 +186,7 @@ impl<DB: Dialect> SqlFilling<DB> {
     ) -> Result<Option<Self>, StoreError> {
         let connection = DB::connect(options).await.map_err(|error| store_error::<DB>(&error))?;
         let mut line = LongLine::<DB> { connection, fault: None };
-        line::begin(&mut line, DB::BEGIN_FILLING).await?;
+        line::run(&mut line, DB::BEGIN_FILLING).await?;
         for table in TABLES {
             if line.count(table).await? > table.initial {
                 return Ok(None);

@@ -12,6 +12,7 @@
 use super::{
     PATIENCE,
     dialect::{Dialect, Statement, sql},
+    line,
     own::OwnConnection,
     rows::{CheckpointRow, CountRow, Unfiled, UnfiledRow},
     turn,
@@ -142,7 +143,7 @@ impl<DB: Dialect> SqlUpkeep<DB> {
     /// Which events are not on file.
     async fn unfiled(&mut self) -> Result<Unfiled, StoreError> {
         let mut line = self.connection.line(Instant::now() + PATIENCE).await?;
-        line.run(self.filing.prepare).await?;
+        line::run(&mut line, self.filing.prepare).await?;
         let unfiled = sql::<DB>(self.filing.unfiled).optional::<UnfiledRow>(&mut line).await?;
         self.connection.keep(line);
         unfiled.ok_or_else(|| Corrupt::sealed("audit_filed", "last", &"1").into())

@@ -44,11 +44,11 @@ pub(super) trait Line<DB: Dialect>: Send {
     }
 }
 
-/// Begins a transaction with one of the dialect's ways.
-pub(super) async fn begin<DB: Dialect>(line: &mut impl Line<DB>, text: &'static str) -> Result<(), StoreError> {
+/// Runs what has neither values nor rows, as one of the dialect's ways to begin a transaction.
+pub(super) async fn run<DB: Dialect>(line: &mut impl Line<DB>, text: &'static str) -> Result<(), StoreError> {
     let (connection, deadline) = line.parts();
-    let begun = in_time(deadline, DB::run(connection, text)).await;
-    begun.map_err(|error| line.failed(&error))
+    let ran = in_time(deadline, DB::run(connection, text)).await;
+    ran.map_err(|error| line.failed(&error))
 }
 
 /// Makes a transaction durable.

@@ -62,14 +62,6 @@ pub(super) struct OwnLine<DB: Dialect> {
     fault: Option<Fault>,
 }
 
-impl<DB: Dialect> OwnLine<DB> {
-    /// Runs what has neither values nor rows.
-    pub(super) async fn run(&mut self, text: &'static str) -> Result<(), StoreError> {
-        let ran = in_time(self.deadline, DB::run(&mut self.connection, text)).await;
-        ran.map_err(|error| self.failed(&error))
-    }
-}
-
 impl<DB: Dialect> Line<DB> for OwnLine<DB> {
     fn parts(&mut self) -> (&mut DB::Connection, Instant) {
         (&mut self.connection, self.deadline)

@@ -59,15 +59,13 @@ impl Proofs {
         premises.filter(|premise| !self.proved.contains(premise)).copied().collect()
     }
 
-    /// Takes note of the moment. `false` if something may have changed since the last one, so that nothing is proved any more.
-    pub(super) fn stand_at(&mut self, moment: Option<&Moment>) -> bool {
+    /// Takes note of the moment. If something may have changed since the last one, nothing is proved any more.
+    pub(super) fn stand_at(&mut self, moment: Option<&Moment>) {
         let version = moment.map(|moment| moment.version);
-        let stands = version.is_some() && version == self.version && self.proved.len() <= MOST_PROVED;
-        if !stands {
+        if version.is_none() || version != self.version || self.proved.len() > MOST_PROVED {
             self.proved.clear();
         }
         self.version = version;
-        stands
     }
 
     /// Asks which of these do not hold, and keeps the others in mind if the moment is known.
@@ -133,7 +131,7 @@ impl<DB: Dialect> Prover for SqlProver<DB> {
         // Behind a pooler a question outside of a transaction would have no limits on the server, and might be answered by a
         // standby that lags behind. One that could write is begun by the primary alone.
         if line.is_pooled() {
-            line::begin(&mut line, DB::BEGIN).await?;
+            line::run(&mut line, DB::BEGIN).await?;
         }
         // Before the proofs: what changes in between makes the next moment another one.
         let moment = moment::<DB>(&mut line).await?;

@@ -53,7 +53,7 @@ impl<DB: Dialect> Session<DB> {
     ) -> Result<Self, StoreError> {
         let mut session = Self::read(connection, deadline);
         (session.open, session.pooled) = (true, true);
-        line::begin(&mut session, DB::BEGIN_READING).await?;
+        line::run(&mut session, DB::BEGIN_READING).await?;
         Ok(session)
     }
 
@@ -68,7 +68,7 @@ impl<DB: Dialect> Session<DB> {
         let mut session = Self::read(connection, deadline);
         session.pooled = pooled;
         (session.open, session.turn) = (true, Some(turn));
-        line::begin(&mut session, begin).await?;
+        line::run(&mut session, begin).await?;
         Ok(session)
     }
 
