@@ -1,6 +1,6 @@
 //! Credentials: adding, listing, changing and deleting them. No method here can answer a password.
 
-use super::{Error, Service, Thing, Unauthenticated};
+use super::{Error, Service, Thing, Unauthenticated, adding::Adding};
 use crate::{
     crypto::binding::PasswordBinding,
     domain::{
@@ -11,8 +11,9 @@ use crate::{
         scope::{Scope, ScopeRecord},
         server::RegistryServer,
     },
-    store::{Added, CredentialFilter, NewSealedCredential, Queries, StoreError, Tx},
+    store::{Added, CredentialFilter, Queries, StoreError, Tx},
 };
+use std::sync::Arc;
 
 /// What a writer last saw of the thing that he changes (RFC 9110 section 13.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,17 +83,14 @@ impl Service {
         let fingerprint = data_key.fingerprint(&password, credential.server.as_str(), username);
         drop(password);
         let event = self.event(&permit, Some(&place), vec![credential.id.as_uuid()]);
-        let new = NewSealedCredential {
-            token: permit.caller().token_id,
-            credential: &credential,
-            scope: place.id,
-            password: (&sealed, &fingerprint),
-            event: &event,
-        };
-        match self.store.credential_add(new).await {
-            Ok(Added::Yes) => Ok(credential),
+        let token = permit.caller().token_id;
+        let new = Arc::new(Adding { token, credential, scope: place.id, sealed, fingerprint, event });
+        match self.adding.add(&new).await {
+            Ok(Added::Yes) => Ok(new.credential.clone()),
             Ok(Added::TokenGone) => Err(Error::Unauthenticated(Unauthenticated::Unknown)),
-            Ok(Added::ServerTaken) => Err(exists(&mut *self.store.read().await?, &place, &credential.server).await?),
+            Ok(Added::ServerTaken) => {
+                Err(exists(&mut *self.store.read().await?, &place, &new.credential.server).await?)
+            }
             Err(conflict @ StoreError::Conflict(_)) => {
                 // Somebody may have deleted the scope meanwhile.
                 self.place(&mut *self.store.read().await?, &permit).await?;
