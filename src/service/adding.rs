@@ -1,6 +1,6 @@
 //! Adding credentials: those that come while others are being added are added together, in one transaction.
 
-use super::queue::{Gathered, Queue, in_a_thread};
+use super::queue::{Gathered, Queue, Unanswered, in_a_thread};
 use crate::{
     crypto::envelope::Sealed,
     domain::{
@@ -10,7 +10,16 @@ use crate::{
     },
     store::{Added, NewSealedCredential, Store, StoreError},
 };
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How many are added together at most. Hand-outs wait meanwhile on SQLite.
+const MOST: usize = 128;
+
+/// Who has waited for others that long has no time to wait once more.
+const SOON: Duration = Duration::from_millis(500);
 
 /// A credential that is to be added.
 pub(super) struct Adding {
@@ -41,6 +50,8 @@ enum Together {
     Added,
     /// It is not: something stands against this one, or another one spoiled it.
     Alone,
+    /// It is not, and there is no time left to try it by itself.
+    Late,
     /// The connection was lost during the commit.
     Unknown,
 }
@@ -56,7 +67,7 @@ impl AddQueue {
     pub(super) fn start(store: Arc<dyn Store>) -> Self {
         let (queue, gathered) = Queue::new();
         let adder = Arc::clone(&store);
-        in_a_thread(|| add(adder, gathered));
+        in_a_thread(|| add(adder, gathered.sparing(MOST)));
         Self { queue, store }
     }
 
@@ -66,25 +77,37 @@ impl AddQueue {
     /// As [`Store::credential_add`].
     pub(super) async fn add(&self, new: &Arc<Adding>) -> Result<Added, StoreError> {
         match self.queue.ask(Arc::clone(new)).await {
-            Some(Together::Added) => Ok(Added::Yes),
-            Some(Together::Alone) => self.store.credential_add(new.as_new()).await,
-            Some(Together::Unknown) | None => {
+            Ok(Together::Added) => Ok(Added::Yes),
+            Ok(Together::Alone) => self.store.credential_add(new.as_new()).await,
+            Ok(Together::Unknown) | Err(Unanswered::Lost) => {
                 Err(StoreError::OutcomeUnknown("it was to be added together with others".into()))
             }
+            Ok(Together::Late) => Err(StoreError::Unavailable("credentials could not be added in time".into())),
+            Err(Unanswered::Refused) => Err(StoreError::Unavailable("too many credentials are being added".into())),
         }
+    }
+
+    /// Whether there is somebody who adds. He goes only with the process, or by a defect.
+    pub(super) fn is_open(&self) -> bool {
+        self.queue.is_open()
     }
 }
 
 async fn add(store: Arc<dyn Store>, queue: Gathered<Arc<Adding>, Together>) {
     let work = async |all: Vec<Arc<Adding>>| {
+        let begun = Instant::now();
         let new: Vec<_> = all.iter().map(|adding| adding.as_new()).collect();
         let became = match store.credential_add_many(&new).await {
             Ok(added) => added.into_iter().map(|added| if added { Together::Added } else { Together::Alone }).collect(),
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::debug!(%error, source, credentials = new.len(), "credentials could not be added together");
-                let unknown = matches!(error, StoreError::OutcomeUnknown(_));
-                vec![if unknown { Together::Unknown } else { Together::Alone }; new.len()]
+                let became = match error {
+                    StoreError::OutcomeUnknown(_) => Together::Unknown,
+                    _ if begun.elapsed() > SOON => Together::Late,
+                    _ => Together::Alone,
+                };
+                tracing::warn!(%error, source, credentials = new.len(), ?became, "credentials could not be added together");
+                vec![became; new.len()]
             }
         };
         Some(became)

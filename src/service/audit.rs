@@ -38,7 +38,7 @@ impl AuditQueue {
     /// The queue is full, the commit failed, or it took longer than two seconds. Whatever the event tells of must then not
     /// happen; that the event may yet be written errs on the safe side.
     pub(super) async fn record(&self, event: AuditEvent) -> Result<(), Error> {
-        self.0.ask(event.into()).await.map(|_| ()).ok_or(Error::AuditUnavailable)
+        self.0.ask(event.into()).await.map(|_| ()).map_err(|_| Error::AuditUnavailable)
     }
 
     /// Returns `true` when the event is durable, or `false` when one of these does not hold by what was committed before this was
@@ -47,7 +47,7 @@ impl AuditQueue {
     /// # Errors
     /// As with [`AuditQueue::record`].
     pub(super) async fn record_if(&self, premises: Vec<Premise>, event: AuditEvent) -> Result<bool, Error> {
-        self.0.ask(ConditionalEvent { event, premises }).await.ok_or(Error::AuditUnavailable)
+        self.0.ask(ConditionalEvent { event, premises }).await.map_err(|_| Error::AuditUnavailable)
     }
 
     /// Whether the writer is there. It ends only with the process, or by a defect.

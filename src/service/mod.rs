@@ -78,7 +78,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Whether the database answers, the audit writer lives, and the active master key is here.
+    /// Whether the database answers, the writers live, and the active master key is here.
     ///
     /// # Errors
     /// It does not.
@@ -87,7 +87,7 @@ impl Service {
         if let Some(key) = self.replica.missing_key() {
             return Err(KeyError::Unknown(key).into());
         }
-        if self.audit.is_open() { Ok(()) } else { Err(Error::AuditUnavailable) }
+        if self.audit.is_open() && self.adding.is_open() { Ok(()) } else { Err(Error::AuditUnavailable) }
     }
 
     /// How many events wait to be made durable.

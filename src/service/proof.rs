@@ -25,7 +25,7 @@ impl ProofQueue {
     /// The database did not say so within two seconds.
     pub(super) async fn holds(&self, premises: Vec<Premise>) -> Result<bool, Error> {
         let held = self.0.ask(premises).await;
-        held.ok_or_else(|| StoreError::Unavailable("what is remembered could not be proved".into()).into())
+        held.map_err(|_| StoreError::Unavailable("what is remembered could not be proved".into()).into())
     }
 }
 

@@ -4,7 +4,13 @@
 //! do, the more is done at once, and there is no timer to tune.
 
 use futures_util::{FutureExt as _, future::join};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
@@ -14,7 +20,7 @@ use tokio::{
 
 /// How many may wait.
 const LENGTH: usize = 4096;
-/// How many are answered at once.
+/// How many are answered at once, at most.
 const BATCH: usize = 512;
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,26 +32,45 @@ pub(super) struct Queue<Q, A>(mpsc::Sender<Asked<Q, A>>);
 struct Asked<Q, A> {
     question: Q,
     answer: oneshot::Sender<A>,
+    /// Whether the question is being answered, or will not be: who is first to set it decides.
+    settled: Arc<AtomicBool>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// Nothing was done: too many wait, or nobody answers, or it was not begun within two seconds (where that is spared).
+    Refused,
+    /// Nothing was found out, or not within two seconds. Something may have been done.
+    Lost,
 }
 
 /// The other end.
 pub(super) struct Gathered<Q, A> {
     receiver: mpsc::Receiver<Asked<Q, A>>,
     batch: Vec<Asked<Q, A>>,
+    /// How many are answered at once, at most.
+    most: usize,
+    /// Whether questions are left out whose askers have given up waiting.
+    sparing: bool,
 }
 
 impl<Q, A> Queue<Q, A> {
     /// Both ends.
     pub(super) fn new() -> (Self, Gathered<Q, A>) {
         let (sender, receiver) = mpsc::channel(LENGTH);
-        (Self(sender), Gathered { receiver, batch: Vec::new() })
+        (Self(sender), Gathered { receiver, batch: Vec::new(), most: BATCH, sparing: false })
     }
 
-    /// Asks, and waits for the answer. None if the queue is full, nothing could be found out, or it took longer than two seconds.
-    pub(super) async fn ask(&self, question: Q) -> Option<A> {
+    /// Asks, and waits for the answer.
+    pub(super) async fn ask(&self, question: Q) -> Result<A, Unanswered> {
         let (answer, answered) = oneshot::channel();
-        self.0.try_send(Asked { question, answer }).ok()?;
-        timeout(PATIENCE, answered).await.ok()?.ok()
+        let settled = Arc::new(AtomicBool::new(false));
+        let asked = Asked { question, answer, settled: Arc::clone(&settled) };
+        self.0.try_send(asked).map_err(|_| Unanswered::Refused)?;
+        let answer = timeout(PATIENCE, answered).await.ok().and_then(Result::ok);
+        let not_begun = answer.is_none() && !settled.swap(true, Ordering::AcqRel);
+        answer.ok_or(if not_begun { Unanswered::Refused } else { Unanswered::Lost })
     }
 
     /// Whether there is somebody who answers. He goes only with the process, or by a defect.
@@ -60,6 +85,11 @@ impl<Q, A> Queue<Q, A> {
 }
 
 impl<Q, A> Gathered<Q, A> {
+    /// With so many at once, at most, and nothing done for who has given up waiting.
+    pub(super) fn sparing(self, most: usize) -> Self {
+        Self { most, sparing: true, ..self }
+    }
+
     /// Has all questions answered, until nobody is left who could ask. Where `work` has no answers, those who wait learn that.
     ///
     /// They are told when the next questions are under way: those who wake up want the processors, too, and would keep the next
@@ -75,10 +105,12 @@ impl<Q, A> Gathered<Q, A> {
         }
     }
 
-    /// All that has come of those who still wait, and where the answers go; nothing when everybody who could ask is gone.
+    /// All that has come, and where the answers go; nothing when everybody who could ask is gone.
     async fn next(&mut self) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)> {
-        while self.receiver.recv_many(&mut self.batch, BATCH).await > 0 {
-            self.batch.retain(|asked| !asked.answer.is_closed());
+        while self.receiver.recv_many(&mut self.batch, self.most).await > 0 {
+            let sparing = self.sparing;
+            let given_up = |asked: &Asked<Q, A>| asked.settled.swap(true, Ordering::AcqRel) || asked.answer.is_closed();
+            self.batch.retain(|asked| !(given_up(asked) && sparing));
             if !self.batch.is_empty() {
                 return Some(self.batch.drain(..).map(|asked| (asked.question, asked.answer)).unzip());
             }
@@ -103,7 +135,6 @@ pub(super) fn in_a_thread<F: Future<Output = ()>>(task: impl FnOnce() -> F + Sen
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use tokio::{join, sync::Semaphore, task::yield_now};
 
     #[tokio::test]
@@ -127,11 +158,11 @@ mod tests {
             let others = [ask(2), ask(3)];
             yield_now().await;
             gate.add_permits(1);
-            assert_eq!(first.await.unwrap(), Some(10), "before the next is done");
+            assert_eq!(first.await.unwrap(), Ok(10), "before the next is done");
             assert_eq!(begun.recv().await, Some(vec![2, 3]));
             gate.add_permits(1);
             for (other, answer) in others.into_iter().zip([20, 30]) {
-                assert_eq!(other.await.unwrap(), Some(answer));
+                assert_eq!(other.await.unwrap(), Ok(answer));
             }
         };
         join!(gathered.serve(work), asking);
@@ -144,9 +175,9 @@ mod tests {
         let asking = async {
             let queue = queue;
             let begun = std::time::Instant::now();
-            assert_eq!(queue.ask(1).await, None);
+            assert_eq!(queue.ask(1).await, Err(Unanswered::Lost));
             assert!(begun.elapsed() < PATIENCE, "nothing is waited for");
-            assert_eq!(queue.ask(2).await, Some(2));
+            assert_eq!(queue.ask(2).await, Ok(2));
         };
         join!(gathered.serve(work), asking);
     }
@@ -159,9 +190,27 @@ mod tests {
             let queue = queue;
             let (gone, gone_too) = (queue.ask(1).now_or_never(), queue.ask(2).now_or_never());
             assert_eq!((gone, gone_too), (None, None), "nobody has answered yet");
-            assert_eq!(queue.ask(4).await, Some(4));
+            assert_eq!(queue.ask(4).await, Ok(4));
             assert_eq!(queue.ask(8).now_or_never(), None);
         };
-        join!(asking, gathered.serve(work));
+        join!(asking, gathered.sparing(BATCH).serve(work));
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_learns_whether_anything_may_have_been_done() {
+        let (queue, gathered) = Queue::<u32, u32>::new();
+        let work = async |questions: Vec<u32>| {
+            tokio::time::sleep(PATIENCE + PATIENCE / 2).await;
+            Some(questions)
+        };
+        let asking = async {
+            let queue = queue;
+            let both = join!(queue.ask(1), async {
+                yield_now().await;
+                queue.ask(2).await
+            });
+            assert_eq!(both, (Err(Unanswered::Lost), Err(Unanswered::Refused)), "one was begun");
+        };
+        join!(gathered.sparing(1).serve(work), asking);
     }
 }

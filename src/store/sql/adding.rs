@@ -101,7 +101,8 @@ impl<DB: Dialect> SqlStore<DB> {
     }
 
     pub(super) async fn add_many(&self, new: &[NewSealedCredential<'_>]) -> Result<Vec<bool>, StoreError> {
-        let deadline = Instant::now() + PATIENCE;
+        // Sooner than the callers give up, so that they learn what became of it.
+        let deadline = Instant::now() + PATIENCE * 3 / 4;
         match (DB::ADDING, new) {
             (Adding::AtOnce(_), [new]) => Ok(vec![self.add(*new).await? == Added::Yes]),
             (Adding::AtOnce(_), _) => {
@@ -145,6 +146,9 @@ async fn insert<DB: Dialect>(
 ) -> Result<Vec<bool>, StoreError> {
     let there: HashSet<Uuid> = DB::add(new).all::<IdRow>(line).await?.into_iter().collect();
     let added: Vec<_> = new.iter().map(|new| there.contains(&new.credential.id.as_uuid())).collect();
+    if let Some(patiently) = DB::PATIENTLY {
+        line::run(line, patiently).await?;
+    }
     let events: Vec<_> = new.iter().zip(&added).filter(|(_, added)| **added).map(|(new, _)| new.event).collect();
     audit::record::<DB>(line, None, &events).await?;
     Ok(added)

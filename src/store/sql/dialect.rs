@@ -84,6 +84,9 @@ pub(super) trait Dialect:
     /// The same for a change that is rather given up than waited for.
     const BEGIN_BRIEFLY: &'static str;
 
+    /// From here on a change that began briefly waits as long as others: for its numbers, which all take by turns. None where it does.
+    const PATIENTLY: Option<&'static str>;
+
     /// Begins a transaction that only reads.
     const BEGIN_READING: &'static str;
 

@@ -50,7 +50,7 @@ use tokio::{
 
 /// How long a caller waits for the database, all in all: for a connection, for a turn to write, for what it is asked.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The most rows that one statement takes. SQLite allows 32,766 values; a row here has at most 13.
+/// The most rows that one statement takes. SQLite allows 32,766 values; a row here has at most 17.
 const MOST_ROWS: usize = 512;
 
 /// Why a database could not be opened. The message says what to do.

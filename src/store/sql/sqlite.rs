@@ -49,6 +49,7 @@ impl Dialect for Sqlite {
     const BEGIN: &'static str = "begin immediate";
     // Whoever has the turn waits for nobody.
     const BEGIN_BRIEFLY: &'static str = Self::BEGIN;
+    const PATIENTLY: Option<&'static str> = None;
     const BEGIN_READING: &'static str = "begin";
     const BEGIN_SNAPSHOT: &'static str = Self::BEGIN_READING;
     const BEGIN_FILLING: &'static str = Self::BEGIN;

@@ -62,7 +62,7 @@ const ADD: &str = concat!(
      n.version, n.revision, n.sealed, n.fingerprint, n.created_at, n.updated_at, n.rotated_at \
      from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) as n (token_id, id, \
      scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, revision, sealed, \
-     fingerprint, created_at, updated_at, rotated_at) join held on held.id = n.token_id order by n.scope_id, n.server \
+     fingerprint, created_at, updated_at, rotated_at) join held on held.id = n.token_id join scopes s on s.id = n.scope_id order by n.scope_id, n.server \
      on conflict do nothing returning id) \
      select id from added"
 );

@@ -49,6 +49,7 @@ macro_rules! begin {
 impl Dialect for Postgres {
     const BEGIN: &'static str = begin!("read write", 1800);
     const BEGIN_BRIEFLY: &'static str = begin!("read write", 100);
+    const PATIENTLY: Option<&'static str> = Some("set local lock_timeout = 1800");
     const BEGIN_READING: &'static str = begin!("read only", 1800);
     const BEGIN_SNAPSHOT: &'static str = "begin isolation level repeatable read read only; \
         set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 60000";

@@ -51,7 +51,11 @@ static ADD: LazyLock<Texts> = LazyLock::new(|| {
         " select column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, column12, \
          column13, column14, column15, column16, column17 from (values "
     );
-    Texts::new(head, 17, ") as new where column1 in (select id from tokens) on conflict do nothing returning id")
+    Texts::new(
+        head,
+        17,
+        ") as new where column1 in (select id from tokens) and column3 in (select id from scopes) on conflict do nothing returning id",
+    )
 });
 
 /// Whoever has the turn waits for no row.
