@@ -316,4 +316,28 @@ proptest! {
         let text = format!("{scheme}{typed}{dot}{port}{version}{path}{slashes}");
         prop_assert_eq!(normal(&text), Ok(format!("{host}{port}{path}")));
     }
+
+    #[test]
+    fn spellings_of_one_address_are_equal(address in any::<std::net::Ipv6Addr>(), port in proptest::option::of(1_u16..)) {
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let groups = address.segments().map(|group| format!("{group:04X}")).join(":");
+        let (short, long) = (normal(&format!("[{address}]{port}")), normal(&format!("https://[{groups}]{port}/v2/")));
+        prop_assert_eq!(&short, &long);
+        prop_assert_eq!(short.is_ok(), address.to_ipv4_mapped().is_none());
+        if let Ok(text) = short {
+            prop_assert_eq!(text, format!("[{address}]{port}"));
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_international_name_are_equal(label in "[ä-ün-pα-ω]{1,8}", port in proptest::option::of(1_u16..)) {
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        if let Ok(ascii) = normal(&format!("{label}.example{port}")) {
+            prop_assert!(ascii.is_ascii());
+            prop_assert_eq!(normal(&ascii), Ok(ascii.clone()));
+            prop_assert_eq!(normal(&format!("HTTPS://{}.EXAMPLE.{port}/v1/", label.to_uppercase())), normal(&format!("{}.example{port}", label.to_uppercase())));
+            // Another dot of those that IDNA takes for one.
+            prop_assert_eq!(normal(&format!("{label}\u{3002}example{port}")), Ok(ascii));
+        }
+    }
 }
