@@ -191,6 +191,11 @@ impl Client {
         self.delete(&one(scope, "credentials", id.as_uuid()), if_match).await
     }
 
+    /// The kinds of registries, with what a form must ask for each.
+    pub async fn registry_kind_list(&self) -> Result<Vec<wire::RegistryKind>, ClientError> {
+        Ok(self.get("/v1/registry-kinds").await?.json::<wire::RegistryKinds>()?.items)
+    }
+
     /// Makes a token. Its text is in this answer and in no other.
     pub async fn token_create(&self, scope: &Scope, new: &NewToken<'_>) -> Result<wire::TokenCreated, ClientError> {
         let call = self.public_call(Method::POST, &below(scope, "tokens"))?;

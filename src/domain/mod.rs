@@ -7,9 +7,11 @@
 
 pub mod audit;
 pub mod consumer;
+pub mod convention;
 pub mod credential;
 pub mod docker_config;
 pub mod id;
+pub mod identity;
 pub mod image;
 pub mod kind;
 pub mod matching;

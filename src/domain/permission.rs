@@ -66,6 +66,8 @@ actions! {
     TokenRevoke = "token.revoke",
     /// Ask who one is.
     Whoami = "whoami",
+    /// Ask what kinds of registries there are.
+    RegistryKindList = "registry_kind.list",
     /// Read the audit log.
     AuditList = "audit.list",
     /// Ask for how long audit events are kept.
@@ -122,6 +124,7 @@ impl Action {
             | Self::TokenGet
             | Self::TokenList
             | Self::Whoami
+            | Self::RegistryKindList
             | Self::AuditList
             | Self::AuditRetentionGet
             | Self::AuditPruningList
@@ -171,7 +174,7 @@ impl Role {
     #[must_use]
     pub const fn may(self, action: Action) -> bool {
         match action {
-            Action::Whoami => true,
+            Action::Whoami | Action::RegistryKindList => true,
             Action::PullSecretGet => matches!(self, Self::Deployer),
             Action::OrganizationGet
             | Action::OrganizationList

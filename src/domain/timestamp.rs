@@ -9,7 +9,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::form
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(i64);
 
-const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
+const MICROSECONDS_AN_HOUR: i64 = 3_600_000_000;
+const MICROSECONDS_A_DAY: i64 = 24 * MICROSECONDS_AN_HOUR;
 
 impl Timestamp {
     /// The last moment that RFC 3339 can write: 9999-12-31T23:59:59.999999Z.
@@ -31,6 +32,12 @@ impl Timestamp {
     #[must_use]
     pub fn plus_days(self, days: u32) -> Self {
         Self(self.0.saturating_add(i64::from(days) * MICROSECONDS_A_DAY).min(Self::LAST))
+    }
+
+    /// That many hours later; at most the last moment that can be written.
+    #[must_use]
+    pub fn plus_hours(self, hours: u32) -> Self {
+        Self(self.0.saturating_add(i64::from(hours) * MICROSECONDS_AN_HOUR).min(Self::LAST))
     }
 
     /// The same time of day, that many days earlier; at least the first moment of 1970.

@@ -6,13 +6,17 @@ use crate::{
         audit::RecordedEvent,
         credential::Credential,
         id::MasterKeyId,
+        kind::{
+            RegistryKind,
+            form::{Form, LoginForm, Name},
+        },
         page::{Cursor, Page},
         permission::Caller,
         pruning::Pruning,
         scope::{Scope, ScopeRecord},
         token::{Token, TokenText},
     },
-    service::{MasterKey, Prunable, Status},
+    service::{MasterKey, Prunable, Status, Written},
 };
 use actix_web::{
     HttpResponse,
@@ -36,9 +40,7 @@ pub(super) fn location(scope: &Scope, collection: &str, id: &impl ToString) -> (
 
 /// A credential as it is seen from a scope, with its tag.
 pub(super) fn credential(status: StatusCode, credential: &Credential, seen_from: &Scope) -> HttpResponse {
-    HttpResponse::build(status)
-        .insert_header((header::ETAG, format!("\"{}\"", credential.revision)))
-        .json(wire_credential(credential, seen_from))
+    HttpResponse::build(status).insert_header(etag(credential)).json(wire_credential(credential, seen_from))
 }
 
 pub(super) fn wire_credential(credential: &Credential, seen_from: &Scope) -> wire::Credential {
@@ -59,7 +61,28 @@ pub(super) fn wire_credential(credential: &Credential, seen_from: &Scope) -> wir
         rotated_at: credential.rotated_at,
         last_used_at: credential.last_used_at,
         last_check: None,
+        identity: credential.identity.as_ref().map(|identity| wire::Identity {
+            client_email: identity.client_email().to_owned(),
+            key_id: identity.key_id().to_owned(),
+        }),
+        warnings: Vec::new(),
     }
+}
+
+/// A credential that was just written, with what its owner should know.
+pub(super) fn written(status: StatusCode, written: &Written, seen_from: &Scope) -> HttpResponse {
+    let warnings = written
+        .warnings
+        .iter()
+        .map(|finding| wire::Warning { pointer: finding.pointer.to_owned(), detail: finding.detail.to_owned() });
+    let credential = wire_credential(&written.credential, seen_from);
+    HttpResponse::build(status)
+        .insert_header(etag(&written.credential))
+        .json(wire::Credential { warnings: warnings.collect(), ..credential })
+}
+
+fn etag(credential: &Credential) -> (HeaderName, String) {
+    (header::ETAG, format!("\"{}\"", credential.revision))
 }
 
 /// A page of a list, each item rendered.
@@ -103,6 +126,36 @@ pub(super) fn token_created(token: &Token, text: TokenText) -> wire::TokenCreate
         role: token.role,
         scope: token.scope.to_string(),
         expires_at: token.expires_at,
+    }
+}
+
+pub(super) fn registry_kind(kind: RegistryKind) -> wire::RegistryKind {
+    let Form { title, hosts, server, example, logins, warnings, guide } = *kind.form();
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+    let login = |login: &LoginForm| {
+        let (username, username_hint) = match login.username {
+            Name::Fixed(name) => (Some(name.to_owned()), None),
+            Name::Like(hint) => (None, Some(hint.to_owned())),
+        };
+        let lifetime = login.lifetime.map(str::to_owned);
+        wire::LoginForm {
+            title: login.title.into(),
+            username,
+            username_hint,
+            password: login.password.into(),
+            lifetime,
+        }
+    };
+    wire::RegistryKind {
+        name: kind.name().to_owned(),
+        title: title.to_owned(),
+        hosts: texts(hosts),
+        server: server.name().to_owned(),
+        default_server: kind.default_server().map(str::to_owned),
+        server_example: example.to_owned(),
+        logins: logins.iter().map(login).collect(),
+        warnings: texts(warnings),
+        guide: guide.to_owned(),
     }
 }
 

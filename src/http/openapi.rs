@@ -27,7 +27,7 @@ pub fn public() -> utoipa::openapi::OpenApi {
             public::credentials::create, public::credentials::list, public::credentials::get, public::credentials::update,
             public::credentials::delete,
             public::tokens::create, public::tokens::list, public::tokens::get, public::tokens::revoke,
-            public::whoami::get, public::audit_events::list,
+            public::registry_kinds::list, public::whoami::get, public::audit_events::list,
             public::audit_prunings::retention, public::audit_prunings::prune, public::audit_prunings::list,
             probes::livez, probes::readyz,
         ),

@@ -16,6 +16,7 @@ mod memory;
 mod proof;
 mod pull_secret;
 mod queue;
+mod registry_kinds;
 mod replicas;
 mod retention;
 mod scopes;
@@ -24,7 +25,7 @@ mod status;
 mod tokens;
 
 pub use audit::{AuditOrder, AuditQueue};
-pub use credentials::IfMatch;
+pub use credentials::{IfMatch, Written};
 pub use error::{Error, Thing, Unauthenticated};
 pub use keys::{MasterKey, Rewrapped, keyring_generate};
 pub use memory::Question;

@@ -33,6 +33,7 @@ const DEPLOYERS: &[Role] = &[Deployer];
 /// Every operation, what it needs, and the roles that may. All others may not.
 const TABLE: &[(&str, Needs, &[Role])] = &[
     ("whoami", Needs::Nothing, ALL),
+    ("registry_kind_list", Needs::Nothing, ALL),
     ("organization_list", Needs::Nothing, READERS),
     ("organization_create", Needs::Deployment, OPERATORS),
     ("organization_get", Needs::Organization, READERS),

@@ -35,6 +35,7 @@ mod postgres_start;
 mod pull_secret;
 mod readme;
 mod registry;
+mod registry_kinds;
 mod replicas;
 mod retention;
 mod scopes_and_tokens;

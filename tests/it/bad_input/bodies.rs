@@ -152,7 +152,7 @@ pub fn create(world: &World) -> Vec<Case> {
     for (body, pointer) in [
         (json!({"password": CANARY}), "/server"),
         (json!({"server": "r.example.com", "username": CANARY}), "/password"),
-        (json!({}), "/server"),
+        (json!({}), "/password"),
         (json!({CANARY: CANARY, "server": "r.example.com", "password": "x"}), ""),
         (json!({"server": "r.example.com", "password": "x", CANARY: {CANARY: [CANARY]}}), ""),
         (json!({"server": "r.example.com", "password": "x", "Password": CANARY}), ""),
