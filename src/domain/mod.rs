@@ -18,6 +18,7 @@ pub mod matching;
 pub mod page;
 pub mod permission;
 pub mod pruning;
+pub mod resolution;
 pub mod scope;
 pub mod secret;
 pub mod server;

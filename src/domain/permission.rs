@@ -52,6 +52,8 @@ actions! {
     CredentialGet = "credential.get",
     /// List credentials.
     CredentialList = "credential.list",
+    /// Ask which credential an image would get.
+    CredentialResolve = "credential.resolve",
     /// Change a credential.
     CredentialUpdate = "credential.update",
     /// Delete a credential.
@@ -121,6 +123,7 @@ impl Action {
             | Self::ProjectList
             | Self::CredentialGet
             | Self::CredentialList
+            | Self::CredentialResolve
             | Self::TokenGet
             | Self::TokenList
             | Self::Whoami
@@ -181,7 +184,8 @@ impl Role {
             | Action::ProjectGet
             | Action::ProjectList
             | Action::CredentialGet
-            | Action::CredentialList => !matches!(self, Self::Deployer),
+            | Action::CredentialList
+            | Action::CredentialResolve => !matches!(self, Self::Deployer),
             Action::CredentialCreate | Action::CredentialUpdate | Action::CredentialDelete => {
                 matches!(self, Self::Editor | Self::Admin | Self::Operator)
             }

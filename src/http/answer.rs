@@ -5,7 +5,8 @@ use crate::{
     domain::{
         audit::RecordedEvent,
         credential::Credential,
-        id::MasterKeyId,
+        id::{CredentialId, MasterKeyId},
+        image::ImageReference,
         kind::{
             RegistryKind,
             form::{Form, LoginForm, Name},
@@ -13,10 +14,11 @@ use crate::{
         page::{Cursor, Page},
         permission::Caller,
         pruning::Pruning,
+        resolution::{Candidate, Reason},
         scope::{Scope, ScopeRecord},
         token::{Token, TokenText},
     },
-    service::{MasterKey, Prunable, Status, Written},
+    service::{MasterKey, Prunable, Resolved, Status, Written},
 };
 use actix_web::{
     HttpResponse,
@@ -156,6 +158,32 @@ pub(super) fn registry_kind(kind: RegistryKind) -> wire::RegistryKind {
         logins: logins.iter().map(login).collect(),
         warnings: texts(warnings),
         guide: guide.to_owned(),
+    }
+}
+
+/// A resolution as it is seen from a scope.
+pub(super) fn resolution(image: &ImageReference, resolved: &Resolved, seen_from: &Scope) -> wire::Resolution {
+    let Resolved { resolution, unreadable } = resolved;
+    let candidates = resolution.candidates.iter().map(|Candidate { credential, reason }| wire::Candidate {
+        credential_id: credential.id.as_uuid(),
+        scope: credential.scope.to_string(),
+        inherited: credential.scope != *seen_from,
+        server: credential.server.to_string(),
+        image_prefix: credential.image_prefix.as_ref().map(ToString::to_string),
+        reason: reason.name().to_owned(),
+        overridden_by: if let Reason::Overridden(id) = reason { Some(id.as_uuid()) } else { None },
+    });
+    let consumers = resolution.consumers.iter().map(|outcome| wire::Consumer {
+        name: outcome.consumer.name().to_owned(),
+        credential_ids: outcome.tried.iter().map(CredentialId::as_uuid).collect(),
+        difference: outcome.difference.map(str::to_owned),
+    });
+    wire::Resolution {
+        repository: image.repository().to_owned(),
+        credential_id: resolution.chosen().map(|chosen| chosen.id.as_uuid()),
+        candidates: candidates.collect(),
+        consumers: consumers.collect(),
+        unreadable: *unreadable,
     }
 }
 

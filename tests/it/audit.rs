@@ -227,7 +227,7 @@ async fn reading_leaves_no_event_whether_it_is_allowed_or_denied() {
         }
         cases += 1;
     }
-    assert_eq!(cases, 23);
+    assert_eq!(cases, 25);
 }
 
 #[tokio::test(flavor = "multi_thread")]

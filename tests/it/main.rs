@@ -37,6 +37,7 @@ mod readme;
 mod registry;
 mod registry_kinds;
 mod replicas;
+mod resolve;
 mod retention;
 mod scopes_and_tokens;
 mod shutdown;

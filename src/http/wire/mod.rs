@@ -10,7 +10,7 @@ mod requests;
 mod status;
 
 pub use audit::{AuditEvent, AuditPruning, AuditRetention};
-pub use registries::{Identity, LoginForm, RegistryKind, RegistryKinds, Warning};
+pub use registries::{Candidate, Consumer, Identity, LoginForm, RegistryKind, RegistryKinds, Resolution, Warning};
 pub use requests::{AuditPrune, CredentialCreate, CredentialUpdate, TokenCreate};
 pub use status::{DatabaseStatus, ReplicaStatus, Status};
 
