@@ -10,14 +10,16 @@ mod domain;
 use crypto::{envelope::Sealed, keyring_file};
 use domain::{
     consumer::{self, Consumer, Entry, Login},
+    convention,
     credential::{Email, Username},
     id::CredentialId,
+    identity::Identity,
     image::ImageReference,
     kind::RegistryKind,
     page::Cursor,
     scope::{ProjectPath, Scope, ScopeName},
     secret::Password,
-    server::{ImagePrefix, RegistryServer},
+    server::{ImagePrefix, RegistryServer, StatedServer},
     timestamp::Timestamp,
     token::TokenText,
 };
@@ -38,6 +40,15 @@ pub fn server(data: &[u8]) {
     let found = !server.host().ends_with(']');
     assert_eq!(Consumer::Kubelet.choose(&[entry], &image) != consumer::Choice::Nothing, found);
     RegistryKind::infer(&server);
+    let stated = StatedServer::from(server.clone());
+    assert_eq!(stated.complete(None), Ok(server));
+}
+
+/// A server as its owner states it, which may be the name of an Azure registry.
+pub fn stated_server(data: &[u8]) {
+    let Some(stated) = text(data).and_then(|text| text.parse::<StatedServer>().ok()) else { return };
+    let server = stated.complete(Some(RegistryKind::Azure)).expect("a name is one of a registry of Azure's");
+    assert_eq!(server.as_str().parse(), Ok(server));
 }
 
 /// An image prefix: its normal form is its own normal form.
@@ -70,6 +81,23 @@ pub fn docker_config_auth(data: &[u8]) {
     let Some(pair) = text(data).and_then(|text| consumer::auth::read(text).ok()) else { return };
     assert!(!pair.username().contains(&b':'));
     assert!(pair.username().len() + pair.password().len() < data.len());
+}
+
+/// A user name, a line end and a password, as each kind of registry looks at them.
+pub fn login(data: &[u8]) {
+    let Some((username, password)) = text(data).and_then(|text| text.split_once('\n')) else { return };
+    let username = username.parse::<Username>().ok();
+    let Ok(password) = Password::new(&Zeroizing::new(password.to_owned())) else { return };
+    let now = Timestamp::from_microseconds(1_800_000_000_000_000).expect("it is a time");
+    for kind in RegistryKind::ALL {
+        let server: StatedServer = kind.form().example.parse().expect("an example is a server");
+        let server = server.complete(Some(kind)).expect("an example is one of its kind");
+        if let Ok(found) = convention::examine(kind, &server, username.as_ref(), Some(&password), now)
+            && let Some(identity) = found.identity
+        {
+            assert_eq!(identity.to_text().parse::<Identity>(), Ok(identity));
+        }
+    }
 }
 
 /// The text of an API token.
