@@ -39,7 +39,7 @@ pub fn server(data: &[u8]) {
     // The kubelet takes an address in brackets without a port for a pattern.
     let found = !server.host().ends_with(']');
     assert_eq!(Consumer::Kubelet.choose(&[entry], &image) != consumer::Choice::Nothing, found);
-    RegistryKind::infer(&server);
+    let _ = RegistryKind::infer(&server);
     let stated = StatedServer::from(server.clone());
     assert_eq!(stated.complete(None), Ok(server));
 }

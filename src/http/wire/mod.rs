@@ -237,17 +237,21 @@ pub struct DockerConfig {
     pub auths: std::collections::BTreeMap<String, DockerLogin>,
 }
 
-/// A login in a docker config.
+/// A login in a docker config. It is empty for a registry with several logins for parts of it and none for the whole, so that no
+/// program takes one of them by chance.
 #[derive(ToSchema)]
 pub struct DockerLogin {
     /// The user name; empty if there is none.
+    #[schema(required = false)]
     pub username: String,
     /// The password.
+    #[schema(required = false)]
     pub password: String,
     /// The e-mail address, if one was given.
     #[schema(required = false)]
     pub email: Option<String>,
     /// Base64 of `username:password`.
+    #[schema(required = false)]
     pub auth: String,
 }
 
