@@ -92,12 +92,12 @@ impl Resolution {
 
 /// Finds out what an image gets of these credentials, which are all that a scope has or inherits, also those it overrides.
 #[must_use]
-pub fn resolve(image: &ImageReference, credentials: Vec<Credential>, now: Timestamp) -> Resolution {
+pub fn resolve(image: &ImageReference, credentials: &[Credential], now: Timestamp) -> Resolution {
     let overriding = |credential: &Credential| {
         let nearer = |other: &&Credential| distance(&other.scope) < distance(&credential.scope);
         credentials.iter().filter(|other| other.server == credential.server).find(nearer).map(|nearer| nearer.id)
     };
-    let mut in_force = credentials.clone();
+    let mut in_force = credentials.to_vec();
     in_force.retain(|credential| overriding(credential).is_none());
     let selection = docker_config::select(&in_force, &[], now);
 

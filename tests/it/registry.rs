@@ -138,7 +138,8 @@ async fn of_several_logins_for_one_registry_each_image_gets_its_own() {
         let (pulled, from_beside) = (registry.pull("team/app:1.0", &whole), registry.pull("other/app:1.0", &whole));
         let narrowed = [&in_part, &beside].map(|image| stage.pull_secret_as(&token, image));
         let alone = [registry.pull("team/app:1.0", &narrowed[0]), registry.pull("other/app:1.0", &narrowed[1])];
-        let (works, fails) = if part_works { ((pulled, &stage.digest), from_beside) } else { ((from_beside, &other), pulled) };
+        let (works, fails) =
+            if part_works { ((pulled, &stage.digest), from_beside) } else { ((from_beside, &other), pulled) };
         assert_eq!(works.0.as_ref(), Ok(works.1));
         refused(fails);
         assert_eq!(alone.map(|pulled| pulled.is_ok()), [part_works, !part_works]);
@@ -150,7 +151,7 @@ async fn of_several_logins_for_one_registry_each_image_gets_its_own() {
     let second = format!("{}/second", registry.host);
     stage.regcred(&["add", "--server", &second, "--username", "bot", "--password-stdin"], "wrong horse");
     let whole = stage.pull_secret(&token, &[]);
-    assert_eq!(keys(&whole), [&registry.host, &second, &part]);
+    assert_eq!(keys(&whole), [registry.host.as_str(), second.as_str(), part.as_str()]);
     assert_eq!(registry.pull("team/app:1.0", &whole).as_ref(), Ok(&stage.digest));
     refused(registry.pull("other/app:1.0", &whole));
 }

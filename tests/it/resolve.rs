@@ -199,9 +199,9 @@ async fn the_command_line_shows_the_reasons_and_the_differences() {
     assert_eq!(cli.run(&["resolve", "quay.io/acme/app", "-o", "name"], b"").stdout, format!("{}\n", part.id));
     let as_json: Value = serde_json::from_str(&cli.run(&["resolve", "quay.io/x", "-o", "json"], b"").stdout).unwrap();
     assert_eq!(as_json["credential_id"], json!(whole.id));
-    let none = cli.run(&["resolve", "nginx", "-o", "name"], b"");
-    assert_eq!((none.status, none.stdout.as_str()), (0, ""));
-    assert_eq!(none.stderr, "No login of acme/shop is for docker.io/library/nginx.\n");
+    let nothing = cli.run(&["resolve", "nginx", "-o", "name"], b"");
+    assert_eq!((nothing.status, nothing.stdout.as_str()), (0, ""));
+    assert_eq!(nothing.stderr, "No login of acme/shop is for docker.io/library/nginx.\n");
     let refused = cli.run(&["resolve", "Hunter2 hunter2"], b"");
     assert!(refused.status != 0 && !refused.stderr.contains("unter2 h"), "{refused:?}");
 }

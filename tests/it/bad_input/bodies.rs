@@ -95,8 +95,8 @@ pub fn create(world: &World) -> Vec<Case> {
     // The bad member comes first: reading ends there.
     let mut bad = |member: &str, pointer: &'static str, value: &Value| {
         let rest = [("server", "r.example.com"), ("password", CANARY)].into_iter().filter(|(name, _)| *name != member);
-        let rest = rest.map(|(name, value)| format!(",\"{name}\":{}", json!(value))).collect::<String>();
-        cases.push(world.create(&format!("{{\"{member}\":{value}{rest}}}")).at(pointer));
+        let rest: Vec<_> = rest.map(|(name, value)| format!(",\"{name}\":\"{value}\"")).collect();
+        cases.push(world.create(&format!("{{\"{member}\":{value}{}}}", rest.concat())).at(pointer));
     };
     for (member, pointer, _) in MEMBERS {
         let mut values = vec![json!([CANARY]), json!({ CANARY: CANARY }), json!(7_333_333), json!(-1.5)];
