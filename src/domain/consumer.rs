@@ -17,7 +17,6 @@ mod location;
 mod tests;
 
 pub use containerd::{Presented, presented};
-pub use kubelet::index_key;
 
 use super::image::ImageReference;
 use std::fmt;

@@ -35,7 +35,10 @@ pub fn presented(server: &str, username: &str, identity_token: &str, auth: &str,
 
 /// The kubelet has read `auth` already and hands on what it found there, so a password without a user name is lost.
 pub(super) fn choose(entries: &[Entry<'_>], image: &ImageReference) -> Choice {
-    let sent = |place: &usize| entries[*place].login == Login::Full;
+    let sent = |place: &usize| {
+        let username = if entries[*place].login == Login::Full { "some" } else { "" };
+        presented("", username, "", "", image.host()) != Presented::Nothing
+    };
     match kubelet::choose(entries, image) {
         Choice::InTurn(places) => Choice::in_turn(places.into_iter().filter(sent).collect()),
         other => other,

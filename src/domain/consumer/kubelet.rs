@@ -11,8 +11,7 @@ const DOCKER_HUB: &str = "index.docker.io";
 
 /// The key that the kubelet makes of a docker config's key: without scheme, API version, user, query and fragment. `None`
 /// if it skips the entry.
-#[must_use]
-pub fn index_key(key: &str) -> Option<String> {
+pub(super) fn index_key(key: &str) -> Option<String> {
     let Location { host, path } = location::parse(without_scheme(key))?;
     let path = if path.starts_with("/v1/") || path.starts_with("/v2/") { &path[3..] } else { &path };
     Some(if path == "/" { host } else { host + path })

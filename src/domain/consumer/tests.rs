@@ -1,6 +1,6 @@
 //! Each rule of the consumers, row by row. The rows were read in the programs' sources, named in their modules.
 
-use super::{Choice::*, Consumer::*, *};
+use super::{Choice::*, Consumer::*, kubelet::index_key, *};
 use crate::domain::server::RegistryServer;
 use proptest::prelude::*;
 use std::net::Ipv6Addr;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::consumer::auth;
 use crate::domain::matching::tests::{ORGANIZATION, PROJECT, credential, image, time};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -189,6 +190,8 @@ proptest! {
             prop_assert_eq!(entry.get("email").and_then(Value::as_str), email.as_ref().map(Email::as_str));
             let pair = String::from_utf8(STANDARD.decode(entry["auth"].as_str().unwrap()).unwrap()).unwrap();
             prop_assert_eq!(pair.split_once(':'), Some((username, text.as_str())));
+            let read = auth::read(entry["auth"].as_str().unwrap()).unwrap();
+            prop_assert_eq!((read.username(), read.password()), (username.as_bytes(), text.as_bytes()));
         }
     }
 
