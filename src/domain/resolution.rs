@@ -14,8 +14,10 @@ use super::{
     id::CredentialId,
     image::ImageReference,
     matching::{Mismatch, distance, in_order, mismatch},
+    server::RegistryServer,
     timestamp::Timestamp,
 };
+use std::collections::HashMap;
 
 /// What became of an image's question for a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,9 +95,14 @@ impl Resolution {
 /// Finds out what an image gets of these credentials, which are all that a scope has or inherits, also those it overrides.
 #[must_use]
 pub fn resolve(image: &ImageReference, credentials: &[Credential], now: Timestamp) -> Resolution {
+    let mut nearest: HashMap<&RegistryServer, (u8, CredentialId)> = HashMap::with_capacity(credentials.len());
+    for credential in credentials {
+        let this = (distance(&credential.scope), credential.id);
+        nearest.entry(&credential.server).and_modify(|known| *known = this.min(*known)).or_insert(this);
+    }
     let overriding = |credential: &Credential| {
-        let nearer = |other: &&Credential| distance(&other.scope) < distance(&credential.scope);
-        credentials.iter().filter(|other| other.server == credential.server).find(nearer).map(|nearer| nearer.id)
+        let (near, id) = nearest[&credential.server];
+        (near < distance(&credential.scope)).then_some(id)
     };
     let mut in_force = credentials.to_vec();
     in_force.retain(|credential| overriding(credential).is_none());
