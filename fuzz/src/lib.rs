@@ -33,6 +33,10 @@ fn text(data: &[u8]) -> Option<&str> {
 pub fn server(data: &[u8]) {
     let Some(server) = text(data).and_then(|text| text.parse::<RegistryServer>().ok()) else { return };
     assert_eq!(server.as_str().parse(), Ok(server.clone()));
+    // A repository's path has at most 255 bytes, and a server's own may take almost all of them.
+    if server.path().is_some_and(|path| path.len() > 251) {
+        return;
+    }
     let image: ImageReference = format!("{server}/app").parse().expect("an image can lie on every server");
     assert_eq!(image.host(), server.host());
     let entry = Entry { key: server.config_key(), login: Login::Full };
