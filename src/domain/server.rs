@@ -108,8 +108,7 @@ impl From<RegistryServer> for StatedServer {
 fn is_registry_name(text: &str) -> bool {
     (5..=63).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
+        && format!("{text}.azurecr.io").parse::<RegistryServer>().is_ok()
 }
 
 impl RegistryServer {

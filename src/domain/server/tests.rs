@@ -235,6 +235,23 @@ fn a_prefix_begins_with_a_host_and_lies_on_its_server_only() {
 }
 
 #[test]
+fn a_name_alone_is_a_server_of_azures_only() {
+    for text in ["myreg", "MYREG", "myreg-a1b2", "2130706433"] {
+        let stated: StatedServer = text.parse().unwrap();
+        let expected = format!("{}.azurecr.io", text.to_lowercase());
+        assert_eq!(stated.complete(Some(RegistryKind::Azure)).unwrap().as_str(), expected);
+        for kind in [None, Some(RegistryKind::Quay), Some(RegistryKind::Generic)] {
+            assert_eq!(stated.complete(kind), Err(NAME_ALONE), "{text}");
+        }
+    }
+    for text in ["abcd", "-myreg", "myreg-", "my_reg", "xn--abcde", "my.reg/", "myreg/x", "myrég"] {
+        assert!(!matches!(text.parse(), Ok(StatedServer::Name(_))), "{text}");
+    }
+    let full: StatedServer = "https://GHCR.io/v2/".parse().unwrap();
+    assert_eq!(full.complete(Some(RegistryKind::Azure)).unwrap().as_str(), "ghcr.io");
+}
+
+#[test]
 fn json_goes_through_the_same_rule() {
     let server: RegistryServer = serde_json::from_str(r#""https://GHCR.io/v2/""#).unwrap();
     assert_eq!(serde_json::to_string(&server).unwrap(), r#""ghcr.io""#);
