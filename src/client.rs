@@ -191,6 +191,17 @@ impl Client {
         self.delete(&one(scope, "credentials", id.as_uuid()), if_match).await
     }
 
+    /// Which credential of a scope an image would get, and why.
+    pub async fn credential_resolve(&self, scope: &Scope, image: &str) -> Result<wire::Resolution, ClientError> {
+        let call = self.public_call(Method::GET, &below(scope, "resolve"))?;
+        self.public.send(call.query(&[("image", image)])).await?.json()
+    }
+
+    /// The kinds of registries, with what a form must ask for each.
+    pub async fn registry_kind_list(&self) -> Result<Vec<wire::RegistryKind>, ClientError> {
+        Ok(self.get("/v1/registry-kinds").await?.json::<wire::RegistryKinds>()?.items)
+    }
+
     /// Makes a token. Its text is in this answer and in no other.
     pub async fn token_create(&self, scope: &Scope, new: &NewToken<'_>) -> Result<wire::TokenCreated, ClientError> {
         let call = self.public_call(Method::POST, &below(scope, "tokens"))?;

@@ -3,7 +3,7 @@
 use super::{
     clock::{End, now},
     confirm::ask_line,
-    credential::{explain_conflict, kind_parser, title},
+    credential::{explain_conflict, kind_parser, show_warnings, title},
     failure::Failure,
     output::{self, Format},
     password::{PasswordArgs, can_ask},
@@ -16,7 +16,7 @@ use crate::{
     domain::{
         credential::{Email, Username},
         kind::RegistryKind,
-        server::{ImagePrefix, RegistryServer},
+        server::{ImagePrefix, RegistryServer, StatedServer},
     },
 };
 use clap::{Args, ValueHint};
@@ -33,6 +33,10 @@ Examples:
     regcred add --org acme --server europe-docker.pkg.dev --username _json_key \\
       --password-file key.json --expires-at 2027-01-01
 
+  Docker Hub, and a registry of Azure's by its name:
+    regcred add -p acme/shop --kind docker_hub -u acme --password-file token
+    regcred add -p acme/shop --kind azure --server myregistry -u puller --password-file token
+
 The flags of kubectl create secret docker-registry are understood as well:
 --docker-server, --docker-username, --docker-email and --docker-password.";
 
@@ -41,9 +45,10 @@ The flags of kubectl create secret docker-registry are understood as well:
 pub(super) struct Add {
     #[command(flatten)]
     scope: ScopeArgs,
-    /// The registry as you have it: ghcr.io, quay.io/acme, https://index.docker.io/v1/, [::1]:5000
+    /// The registry as you have it: ghcr.io, quay.io/acme, https://index.docker.io/v1/, [::1]:5000; not needed with --kind
+    /// docker_hub, and its name is enough with --kind azure
     #[arg(short, long, alias = "docker-server", value_name = "SERVER", value_hint = ValueHint::Other)]
-    server: RegistryServer,
+    server: Option<StatedServer>,
     /// The user name
     #[arg(short, long, alias = "docker-username", value_name = "NAME")]
     username: Option<Username>,
@@ -74,6 +79,7 @@ pub(super) struct Add {
 pub(super) async fn run(args: Add) -> Result<(), Failure> {
     let session = Session::open(args.connection)?;
     let scope = session.scope(&args.scope)?;
+    let server = server(args.server.as_ref(), args.kind)?;
     if let Some(end) = args.expires_at {
         end.warn_if_past();
     }
@@ -83,15 +89,15 @@ pub(super) async fn run(args: Add) -> Result<(), Failure> {
         named => named.clone(),
     };
     let prompt = match &username {
-        Some(username) => format!("Password of {username} at {}", args.server),
-        None => format!("Password for {}", args.server),
+        Some(username) => format!("Password of {username} at {server}"),
+        None => format!("Password for {server}"),
     };
     let password = args.password.read(&prompt)?;
     if username.is_none() && args.password.is_given() {
         output::note("This login has no user name; give one with --username.");
     }
     let new = NewCredential {
-        server: &args.server,
+        server: &server,
         kind: args.kind,
         username: username.as_ref(),
         email: args.email.as_ref(),
@@ -103,10 +109,22 @@ pub(super) async fn run(args: Add) -> Result<(), Failure> {
     let added = session.client.credential_create(&scope, &new).await.map_err(explain_conflict(
         &session,
         &scope,
-        Some(&args.server),
+        Some(&server),
     ))?;
     output::note(&format!("Added {} to {}.", title(&added), called(&scope)));
+    show_warnings(&added);
     output::one(&added, args.output)
+}
+
+/// The registry that is meant.
+fn server(stated: Option<&StatedServer>, kind: Option<RegistryKind>) -> Result<RegistryServer, Failure> {
+    let Some(stated) = stated else {
+        let usual = kind.and_then(RegistryKind::default_server).and_then(|text| text.parse().ok());
+        return usual.ok_or_else(|| {
+            Failure::usage("no registry is named").hint("add --server SERVER, or --kind docker_hub for Docker Hub")
+        });
+    };
+    stated.complete(kind).map_err(|rule| Failure::usage(format!("the server {rule}")))
 }
 
 fn ask_username() -> Result<Option<Username>, Failure> {

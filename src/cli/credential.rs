@@ -139,6 +139,19 @@ pub(super) fn title(credential: &Credential) -> String {
     }
 }
 
+/// Tells what the service had to say about a login that it has taken.
+pub(super) fn show_warnings(credential: &Credential) {
+    for warning in &credential.warnings {
+        let what = match warning.pointer.as_str() {
+            "/username" => "the user name",
+            "/password" => "the password",
+            "/expires_at" => "the end",
+            other => other,
+        };
+        output::warn(&format!("{what} {}", warning.detail));
+    }
+}
+
 /// Whether it is handed out, in one word, and whose it is.
 pub(super) fn status(credential: &Credential, now: Timestamp) -> String {
     let left = credential.expires_at.map(|end| end.microseconds() - now.microseconds());
@@ -185,6 +198,8 @@ pub(super) fn fields(credential: &Credential, etag: Option<&str>) -> Vec<(&'stat
         ("server", Some(credential.server.clone())),
         ("kind", Some(credential.kind.clone())),
         ("username", credential.username.clone()),
+        ("service account", credential.identity.as_ref().map(|identity| identity.client_email.clone())),
+        ("key id", credential.identity.as_ref().map(|identity| identity.key_id.clone())),
         ("email", credential.email.clone()),
         ("image prefix", credential.image_prefix.clone()),
         ("status", Some(status(credential, now))),
@@ -228,6 +243,8 @@ mod tests {
             rotated_at: time,
             last_used_at: None,
             last_check: None,
+            identity: None,
+            warnings: Vec::new(),
         };
         let before = "2026-12-31T23:59:59Z".parse().unwrap();
         assert_eq!(status(&credential, before), "expires in 1s");

@@ -27,6 +27,7 @@ mod password;
 mod progress;
 mod project;
 mod pull_secret;
+mod resolve;
 mod restore;
 mod scope;
 mod serve;
@@ -85,6 +86,9 @@ enum Command {
     /// Print what a project needs to pull its images, as a docker configuration
     #[command(after_help = pull_secret::EXAMPLES)]
     PullSecret(pull_secret::PullSecretArgs),
+    /// Tell which login an image gets, and why
+    #[command(after_help = resolve::EXAMPLES)]
+    Resolve(resolve::Resolve),
     /// Create, list, show and delete organizations
     #[command(after_help = org::EXAMPLES)]
     Org(org::Org),
@@ -173,6 +177,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Update(args) => update::run(*args).await,
         Command::Delete(args) => delete::run(args).await,
         Command::PullSecret(args) => pull_secret::run(args).await,
+        Command::Resolve(args) => resolve::run(args).await,
         Command::Org(args) => org::run(args).await,
         Command::Project(args) => project::run(args).await,
         Command::Token(args) => token::run(args).await,

@@ -2,7 +2,7 @@
 
 use super::{
     clock::{End, now},
-    credential::{CredentialName, IfMatch, explain_conflict, if_stale, kind_parser, list_hint, title},
+    credential::{CredentialName, IfMatch, explain_conflict, if_stale, kind_parser, list_hint, show_warnings, title},
     exit::Exit,
     failure::Failure,
     output::{self, Format},
@@ -165,6 +165,7 @@ pub(super) async fn run(args: Update) -> Result<(), Failure> {
     };
     let rotated = if password.is_some() { ", with a new password" } else { "" };
     output::note(&format!("Updated {} in {}{rotated}.", title(&updated.value), called(&scope)));
+    show_warnings(&updated.value);
     output::one(&updated.value, args.output)
 }
 

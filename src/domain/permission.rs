@@ -52,6 +52,8 @@ actions! {
     CredentialGet = "credential.get",
     /// List credentials.
     CredentialList = "credential.list",
+    /// Ask which credential an image would get.
+    CredentialResolve = "credential.resolve",
     /// Change a credential.
     CredentialUpdate = "credential.update",
     /// Delete a credential.
@@ -66,6 +68,8 @@ actions! {
     TokenRevoke = "token.revoke",
     /// Ask who one is.
     Whoami = "whoami",
+    /// Ask what kinds of registries there are.
+    RegistryKindList = "registry_kind.list",
     /// Read the audit log.
     AuditList = "audit.list",
     /// Ask for how long audit events are kept.
@@ -119,9 +123,11 @@ impl Action {
             | Self::ProjectList
             | Self::CredentialGet
             | Self::CredentialList
+            | Self::CredentialResolve
             | Self::TokenGet
             | Self::TokenList
             | Self::Whoami
+            | Self::RegistryKindList
             | Self::AuditList
             | Self::AuditRetentionGet
             | Self::AuditPruningList
@@ -171,14 +177,15 @@ impl Role {
     #[must_use]
     pub const fn may(self, action: Action) -> bool {
         match action {
-            Action::Whoami => true,
+            Action::Whoami | Action::RegistryKindList => true,
             Action::PullSecretGet => matches!(self, Self::Deployer),
             Action::OrganizationGet
             | Action::OrganizationList
             | Action::ProjectGet
             | Action::ProjectList
             | Action::CredentialGet
-            | Action::CredentialList => !matches!(self, Self::Deployer),
+            | Action::CredentialList
+            | Action::CredentialResolve => !matches!(self, Self::Deployer),
             Action::CredentialCreate | Action::CredentialUpdate | Action::CredentialDelete => {
                 matches!(self, Self::Editor | Self::Admin | Self::Operator)
             }

@@ -27,7 +27,7 @@ pub fn public() -> utoipa::openapi::OpenApi {
             public::credentials::create, public::credentials::list, public::credentials::get, public::credentials::update,
             public::credentials::delete,
             public::tokens::create, public::tokens::list, public::tokens::get, public::tokens::revoke,
-            public::whoami::get, public::audit_events::list,
+            public::resolve::get, public::registry_kinds::list, public::whoami::get, public::audit_events::list,
             public::audit_prunings::retention, public::audit_prunings::prune, public::audit_prunings::list,
             probes::livez, probes::readyz,
         ),
@@ -90,12 +90,15 @@ impl Modify for Complete {
     }
 }
 
-/// The path under each scope that knows it: credentials do not belong to the deployment, all else does.
+/// The path under each scope that knows it: credentials, and what is asked about them, do not belong to the deployment; all
+/// else does.
 fn in_every_scope(path: String, item: PathItem) -> Vec<(String, PathItem)> {
     if !path.contains("{scope}") {
         return vec![(path, item)];
     }
-    let known = |(name, _): &&(&str, &str)| *name != "deployment" || !path.contains("/credentials");
+    let known = |(name, _): &&(&str, &str)| {
+        *name != "deployment" || !["/credentials", "/resolve"].iter().any(|part| path.contains(part))
+    };
     SCOPES
         .iter()
         .filter(known)

@@ -208,6 +208,9 @@ const fn unauthenticated(reason: Unauthenticated) -> &'static str {
 
 fn contradicting(contradiction: Contradiction) -> Problem {
     match contradiction {
+        Contradiction::ServerNeeded => Problem::at(Kind::InvalidBody, "/server", "must be given"),
+        Contradiction::Server(rule) => Problem::at(Kind::InvalidBody, "/server", rule.0),
+        Contradiction::Login(finding) => Problem::at(Kind::InvalidBody, finding.pointer, finding.detail),
         Contradiction::Kind => Problem::at(Kind::InvalidBody, "/kind", "must agree with the server's host"),
         Contradiction::ImagePrefix => {
             Problem::at(Kind::InvalidBody, "/image_prefix", "must lie on the server, below its path")

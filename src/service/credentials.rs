@@ -4,7 +4,8 @@ use super::{Error, Service, Thing, Unauthenticated};
 use crate::{
     crypto::binding::PasswordBinding,
     domain::{
-        credential::{Credential, CredentialPatch, NewCredential, Username},
+        convention::Finding,
+        credential::{Checked, Credential, CredentialPatch, NewCredential, Username},
         id::{CredentialId, ScopeId},
         page::{Page, PageRequest},
         permission::{Action, Caller, Permit},
@@ -13,6 +14,15 @@ use crate::{
     },
     store::{Added, CredentialFilter, NewSealedCredential, Queries, StoreError, Tx},
 };
+
+/// A credential as it was written.
+#[derive(Debug)]
+pub struct Written {
+    /// As it is now.
+    pub credential: Credential,
+    /// What its owner should know.
+    pub warnings: Vec<Finding>,
+}
 
 /// What a writer last saw of the thing that he changes (RFC 9110 section 13.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,16 +60,16 @@ impl Service {
         caller: &Caller,
         scope: &Scope,
         new: NewCredential,
-    ) -> Result<Credential, Error> {
+    ) -> Result<Written, Error> {
         let permit = self.permit(caller, Action::CredentialCreate, scope).await?;
-        let kind = new.check()?;
+        let now = self.clock.now();
+        let Checked { server, kind, expires_at, identity, warnings } = new.check(now)?;
         // Before the turn to write, which others wait for. A scope and its data key go together and never come back.
         let mut queries = self.store.read().await?;
         let place = self.place(&mut *queries, &permit).await?;
         let data_key = self.data_key(&mut *queries, place.id).await?;
         drop(queries);
-        let now = self.clock.now();
-        let NewCredential { server, username, email, image_prefix, expires_at, enabled, password, kind: _ } = new;
+        let NewCredential { username, email, image_prefix, enabled, password, .. } = new;
         let credential = Credential {
             id: CredentialId::new(&*self.clock, &*self.random),
             scope: place.scope.clone(),
@@ -76,6 +86,7 @@ impl Service {
             updated_at: now,
             rotated_at: now,
             last_used_at: None,
+            identity,
         };
         let sealed = data_key.seal(&password, &self.password_binding(place.id, &credential), &*self.random);
         let username = credential.username.as_ref().map(Username::as_str);
@@ -90,7 +101,7 @@ impl Service {
             event: &event,
         };
         match self.store.credential_add(new).await {
-            Ok(Added::Yes) => Ok(credential),
+            Ok(Added::Yes) => Ok(Written { credential, warnings }),
             Ok(Added::TokenGone) => Err(Error::Unauthenticated(Unauthenticated::Unknown)),
             Ok(Added::ServerTaken) => Err(exists(&mut *self.store.read().await?, &place, &credential.server).await?),
             Err(conflict @ StoreError::Conflict(_)) => {
@@ -157,12 +168,12 @@ impl Service {
         id: CredentialId,
         if_match: &IfMatch,
         patch: CredentialPatch,
-    ) -> Result<Credential, Error> {
+    ) -> Result<Written, Error> {
         let permit = self.permit(caller, Action::CredentialUpdate, scope).await?;
         let (mut tx, place, old) = self.own_credential(&permit, id, if_match).await?;
-        let new = patch.apply(&old, self.clock.now())?;
+        let (new, warnings) = patch.apply(&old, self.clock.now())?;
         if new == old {
-            return Ok(old);
+            return Ok(Written { credential: old, warnings });
         }
         if new.server != old.server && tx.credential_find_id(place.id, &new.server).await?.is_some() {
             return Err(exists(&mut *tx, &place, &new.server).await?);
@@ -181,7 +192,7 @@ impl Service {
             return Err(if_match.overtaken());
         }
         tx.commit(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
-        Ok(new)
+        Ok(Written { credential: new, warnings })
     }
 
     /// Deletes a credential.

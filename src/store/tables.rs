@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 /// The number of the last migration that [`TABLES`] knows.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 
 /// Tables that are no part of a backup: each says why.
 pub const LEFT_BEHIND: &[(&str, &str)] = &[
@@ -282,7 +282,7 @@ pub static TABLES: &[Table] = &[
             id Uuid, scope_id Uuid.refers_to("scopes"), server Text, kind Text, username Text.or_null(),
             email Text.or_null(), image_prefix Text.or_null(), expires_at Time.or_null(), enabled Boolean,
             version Integer, revision Integer, sealed Bytes, fingerprint Bytes, created_at Time, updated_at Time,
-            rotated_at Time, last_used_at Time.or_null(),
+            rotated_at Time, last_used_at Time.or_null(), identity Text.or_null(),
         },
     ),
     whole(

@@ -33,6 +33,7 @@ const DEPLOYERS: &[Role] = &[Deployer];
 /// Every operation, what it needs, and the roles that may. All others may not.
 const TABLE: &[(&str, Needs, &[Role])] = &[
     ("whoami", Needs::Nothing, ALL),
+    ("registry_kind_list", Needs::Nothing, ALL),
     ("organization_list", Needs::Nothing, READERS),
     ("organization_create", Needs::Deployment, OPERATORS),
     ("organization_get", Needs::Organization, READERS),
@@ -44,11 +45,13 @@ const TABLE: &[(&str, Needs, &[Role])] = &[
     ("credential_create_in_organization", Needs::Organization, WRITERS),
     ("credential_list_in_organization", Needs::Organization, READERS),
     ("credential_get_in_organization", Needs::Organization, READERS),
+    ("credential_resolve_in_organization", Needs::Organization, READERS),
     ("credential_update_in_organization", Needs::Organization, WRITERS),
     ("credential_delete_in_organization", Needs::Organization, WRITERS),
     ("credential_create_in_project", Needs::Project, WRITERS),
     ("credential_list_in_project", Needs::Project, READERS),
     ("credential_get_in_project", Needs::Project, READERS),
+    ("credential_resolve_in_project", Needs::Project, READERS),
     ("credential_update_in_project", Needs::Project, WRITERS),
     ("credential_delete_in_project", Needs::Project, WRITERS),
     ("token_create_in_deployment", Needs::Deployment, ADMINS),

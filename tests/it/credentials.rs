@@ -160,7 +160,7 @@ async fn what_was_read_can_be_written_back_and_the_password_stays() {
 async fn a_change_touches_what_it_names_and_nothing_beside_it() {
     let (server, scope, operator) = shop().await;
     let one = store(&operator, &scope, &login("ghcr.io", "bot", "first")).await;
-    let sibling = store(&operator, &scope, &login("quay.io", "bot", "second")).await;
+    let sibling = store(&operator, &scope, &login("quay.io", "acme+bot", "second")).await;
     let ops = email("ops@acme.example");
     let change = CredentialChange { email: Change::Set(&ops), ..CredentialChange::default() };
     let changed = operator.credential_update(&scope, id(&one), &change, Some("\"1\"")).await.unwrap();

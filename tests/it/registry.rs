@@ -40,6 +40,13 @@ impl Stage {
         path
     }
 
+    /// Fetches the docker config for one image into a file of its own.
+    fn pull_secret_as(&self, token: &Path, image: &str) -> PathBuf {
+        let path = self.folder.path().join(image.replace(['/', ':'], "-"));
+        std::fs::rename(self.pull_secret(token, &[image]), &path).expect("it lies in the same folder");
+        path
+    }
+
     /// Fetches the docker config into a file.
     fn pull_secret(&self, token: &Path, images: &[&str]) -> PathBuf {
         let path = self.folder.path().join("config.json");
@@ -107,4 +114,44 @@ async fn an_image_of_another_registry_gets_nothing_to_log_in_with() {
     assert_eq!(std::fs::read_to_string(&nothing).expect("it was written"), r#"{"auths":{}}"#);
     let refused = registry.pull("team/app:1.0", &nothing).expect_err("there is no login");
     assert!(refused.contains("unauthorized: authentication required"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_logins_for_one_registry_each_image_gets_its_own() {
+    let stage = Stage::set().await;
+    let (registry, token) = (&stage.registry, stage.deployer());
+    let other = registry.push("other/app:1.0");
+    let part = format!("{}/team", registry.host);
+    for server in [&registry.host, &part] {
+        stage.regcred(&["add", "--server", server, "--username", "bot", "--password-stdin"], "wrong horse");
+    }
+    let refused = |pulled: Result<String, String>| {
+        let error = pulled.expect_err("its login has the wrong password");
+        assert!(error.contains("unauthorized"), "{error}");
+    };
+    let (in_part, beside) = (format!("{part}/app:1.0"), format!("{}/other/app:1.0", registry.host));
+    // The right password in one of the two: it pulls its own images, and the other ones get the other login.
+    for (right, wrong, part_works) in [(&part, &registry.host, true), (&registry.host, &part, false)] {
+        stage.regcred(&["update", right, "--password-stdin"], "right horse");
+        stage.regcred(&["update", wrong, "--password-stdin"], "wrong horse");
+        let whole = stage.pull_secret(&token, &[]);
+        let (pulled, from_beside) = (registry.pull("team/app:1.0", &whole), registry.pull("other/app:1.0", &whole));
+        let narrowed = [&in_part, &beside].map(|image| stage.pull_secret_as(&token, image));
+        let alone = [registry.pull("team/app:1.0", &narrowed[0]), registry.pull("other/app:1.0", &narrowed[1])];
+        let (works, fails) =
+            if part_works { ((pulled, &stage.digest), from_beside) } else { ((from_beside, &other), pulled) };
+        assert_eq!(works.0.as_ref(), Ok(works.1));
+        refused(fails);
+        assert_eq!(alone.map(|pulled| pulled.is_ok()), [part_works, !part_works]);
+    }
+
+    // Two parts and no login for the whole: an empty entry stands there, and disturbs neither.
+    stage.regcred(&["update", &part, "--password-stdin"], "right horse");
+    stage.regcred(&["delete", &registry.host, "--yes"], "");
+    let second = format!("{}/second", registry.host);
+    stage.regcred(&["add", "--server", &second, "--username", "bot", "--password-stdin"], "wrong horse");
+    let whole = stage.pull_secret(&token, &[]);
+    assert_eq!(keys(&whole), [registry.host.as_str(), second.as_str(), part.as_str()]);
+    assert_eq!(registry.pull("team/app:1.0", &whole).as_ref(), Ok(&stage.digest));
+    refused(registry.pull("other/app:1.0", &whole));
 }

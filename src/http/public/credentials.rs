@@ -17,10 +17,10 @@ pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Prob
     let scope = call.scope()?;
     let new: wire::CredentialCreate = call.json().await?;
     let place = scope.clone();
-    let credential =
+    let written =
         call.run(|service, caller| async move { service.credential_create(&caller, &scope, new.into()).await }).await?;
-    let mut response = answer::credential(StatusCode::CREATED, &credential, &place);
-    let (name, location) = answer::location(&place, "credentials", &credential.id);
+    let mut response = answer::written(StatusCode::CREATED, &written, &place);
+    let (name, location) = answer::location(&place, "credentials", &written.credential.id);
     response.headers_mut().insert(name, location);
     Ok(response)
 }
@@ -67,12 +67,12 @@ pub(in crate::http) async fn update(mut call: Call) -> Result<HttpResponse, Prob
     let (scope, id, if_match) = (call.scope()?, call.id()?, call.if_match());
     let patch: wire::CredentialUpdate = call.merge_patch().await?;
     let place = scope.clone();
-    let credential =
+    let written =
         call.run(|service, caller| async move {
             service.credential_update(&caller, &scope, id, &if_match, patch.into()).await
         })
         .await?;
-    Ok(answer::credential(StatusCode::OK, &credential, &place))
+    Ok(answer::written(StatusCode::OK, &written, &place))
 }
 
 /// Deletes a credential.

@@ -5,10 +5,12 @@
 //! the server writes, and neither can drift from the other. Requests hold domain types: what is malformed ends here.
 
 mod audit;
+mod registries;
 mod requests;
 mod status;
 
 pub use audit::{AuditEvent, AuditPruning, AuditRetention};
+pub use registries::{Candidate, Consumer, Identity, LoginForm, RegistryKind, RegistryKinds, Resolution, Warning};
 pub use requests::{AuditPrune, CredentialCreate, CredentialUpdate, TokenCreate};
 pub use status::{DatabaseStatus, ReplicaStatus, Status};
 
@@ -80,6 +82,13 @@ pub struct Credential {
     pub last_used_at: Option<Timestamp>,
     /// The result of the last verification; `null` if there was none.
     pub last_check: Option<LastCheck>,
+    /// Whose key the password is, if it is a key that says so itself. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// What the caller should know of what he has just written. Absent if there is nothing, and in every other answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub warnings: Vec<Warning>,
 }
 
 /// What the registry said when the login was last tried.
@@ -228,17 +237,21 @@ pub struct DockerConfig {
     pub auths: std::collections::BTreeMap<String, DockerLogin>,
 }
 
-/// A login in a docker config.
+/// A login in a docker config. It is empty for a registry with several logins for parts of it and none for the whole, so that no
+/// program takes one of them by chance.
 #[derive(ToSchema)]
 pub struct DockerLogin {
     /// The user name; empty if there is none.
+    #[schema(required = false)]
     pub username: String,
     /// The password.
+    #[schema(required = false)]
     pub password: String,
     /// The e-mail address, if one was given.
     #[schema(required = false)]
     pub email: Option<String>,
     /// Base64 of `username:password`.
+    #[schema(required = false)]
     pub auth: String,
 }
 

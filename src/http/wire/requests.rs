@@ -6,7 +6,7 @@ use crate::domain::{
     permission::Role,
     pruning::{LinesDigest, NewPruning, PruningCount},
     secret::Password,
-    server::{ImagePrefix, RegistryServer},
+    server::{ImagePrefix, StatedServer},
     timestamp::Timestamp,
     token::{Lifetime, NewToken, TokenName},
 };
@@ -17,9 +17,11 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialCreate {
-    /// The registry as people have it: `ghcr.io`, `https://index.docker.io/v1/`, `quay.io/acme`, `[::1]:5000`.
-    #[schema(value_type = String, examples("ghcr.io/acme"))]
-    pub server: RegistryServer,
+    /// The registry as people have it: `ghcr.io`, `https://index.docker.io/v1/`, `quay.io/acme`, `[::1]:5000`. With the kind
+    /// `azure` the registry's name is enough, and with some kinds, as `docker_hub`, it may be absent.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, nullable = false, examples("ghcr.io/acme"))]
+    pub server: Option<StatedServer>,
     /// The sort of registry; inferred from the server if absent.
     #[serde(default)]
     #[schema(value_type = Option<String>, examples("github"))]
@@ -67,7 +69,7 @@ pub struct CredentialUpdate {
     /// Another server; needs the password again.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, nullable = false)]
-    pub server: Option<RegistryServer>,
+    pub server: Option<StatedServer>,
     /// Another kind.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, nullable = false)]

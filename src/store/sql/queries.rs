@@ -37,7 +37,7 @@ macro_rules! scope_columns {
 macro_rules! credential_columns {
     () => {
         "c.id, s.name as scope_name, p.name as parent_name, c.server, c.kind, c.username, c.email, c.image_prefix, \
-         c.expires_at, c.enabled, c.version, c.revision, c.created_at, c.updated_at, c.rotated_at, c.last_used_at"
+         c.expires_at, c.enabled, c.version, c.revision, c.created_at, c.updated_at, c.rotated_at, c.last_used_at, c.identity"
     };
 }
 

@@ -190,6 +190,7 @@ pub(super) struct CredentialRow {
     updated_at: Timestamp,
     rotated_at: Timestamp,
     last_used_at: Option<Timestamp>,
+    identity: Option<String>,
 }
 
 impl Record for CredentialRow {
@@ -213,6 +214,7 @@ impl Record for CredentialRow {
             updated_at: self.updated_at,
             rotated_at: self.rotated_at,
             last_used_at: self.last_used_at,
+            identity: parse_optional(self.identity.as_ref(), "identity")?,
         })
     }
 }

@@ -246,6 +246,7 @@ impl World {
         let id = if path.contains("{id}") { Some(self.object(operation.base(), &path).await) } else { None };
         let path = id.as_ref().map_or(path.clone(), |id| path.replace("{id}", id));
         assert!(!path.contains('{'), "the fixture does not know all parameters of {path}");
+        let path = if operation.base() == "credential_resolve" { format!("{path}?image=nginx") } else { path };
         let media_type = operation.media_type().map(str::to_owned);
         let body = match operation.base() {
             "audit_prune" => self.prunable().await,
