@@ -6,6 +6,7 @@
 //! [`source::Random`].
 
 pub mod audit;
+pub mod check;
 pub mod credential;
 pub mod docker_config;
 pub mod id;
