@@ -5,7 +5,7 @@ use super::{
     text::{Invalid, text_type},
     timestamp::Timestamp,
 };
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 /// How far a login got: the first stage that failed, or that none did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +44,15 @@ impl Stage {
             Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",
             Self::Ok => "ok",
+        }
+    }
+
+    /// Whether a login may be kept that got so far: it works, or what stands in its way may pass by itself.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        match self {
+            Self::Ok | Self::Connect | Self::RateLimited | Self::Unavailable => true,
+            Self::Dns | Self::Tls | Self::NotARegistry | Self::Unauthorized | Self::NoPullAccess => false,
         }
     }
 
@@ -174,29 +183,56 @@ pub struct Check {
     pub rate_limit: Option<RateLimit>,
 }
 
-text_type! {
-    /// An image with what is to be pulled of it: `ghcr.io/acme/app:1.0`. Without tag and digest `latest` is meant.
-    PullTarget, pull_target
+/// An image with what is to be pulled of it: `ghcr.io/acme/app:1.0`. Without tag and digest `latest` is meant.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PullTarget {
+    text: String,
+    image: ImageReference,
 }
 
-fn pull_target(text: &str) -> Result<String, Invalid> {
-    text.parse::<ImageReference>().map(|_| text.to_owned())
+impl FromStr for PullTarget {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Ok(Self { text: text.to_owned(), image: text.parse()? })
+    }
+}
+
+impl TryFrom<String> for PullTarget {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<PullTarget> for String {
+    fn from(target: PullTarget) -> Self {
+        target.text
+    }
+}
+
+impl fmt::Display for PullTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl PullTarget {
     /// The repository that it is in.
     #[must_use]
-    pub fn image(&self) -> ImageReference {
-        self.0.parse().expect("it was parsed before")
+    pub fn image(&self) -> &ImageReference {
+        &self.image
     }
 
     /// The tag or digest.
     #[must_use]
     pub fn reference(&self) -> &str {
-        if let Some((_, digest)) = self.0.split_once('@') {
+        if let Some((_, digest)) = self.text.split_once('@') {
             return digest;
         }
-        let last = self.0.rsplit('/').next().unwrap_or_default();
+        let last = self.text.rsplit('/').next().unwrap_or_default();
         last.split_once(':').map_or("latest", |(_, tag)| tag)
     }
 }
@@ -204,6 +240,11 @@ impl PullTarget {
 text_type! {
     /// Certificates of authorities that a registry's own is checked with, in PEM: at most 64 KiB, and nothing but certificates.
     CaCertificates, ca_certificates
+}
+
+impl CaCertificates {
+    /// How long they may be, in normal form too.
+    pub const MAX_BYTES: usize = 64 * 1024;
 }
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -214,8 +255,9 @@ const END: &str = "-----END CERTIFICATE-----";
 fn ca_certificates(text: &str) -> Result<String, Invalid> {
     const RULE: Invalid =
         Invalid("must be one or more certificates in PEM, and nothing else that begins with -----BEGIN");
-    if text.len() > 64 * 1024 {
-        return Err(Invalid("must be at most 65536 bytes"));
+    const TOO_LONG: Invalid = Invalid("must be at most 65536 bytes");
+    if text.len() > CaCertificates::MAX_BYTES {
+        return Err(TOO_LONG);
     }
     let (mut kept, mut rest) = (String::new(), text);
     while let Some(at) = rest.find("-----BEGIN") {
@@ -232,7 +274,11 @@ fn ca_certificates(text: &str) -> Result<String, Invalid> {
         }
         rest = behind;
     }
-    if kept.is_empty() { Err(RULE) } else { Ok(kept) }
+    if kept.is_empty() {
+        return Err(RULE);
+    }
+    // Lines that were put in between may make it longer.
+    if kept.len() > CaCertificates::MAX_BYTES { Err(TOO_LONG) } else { Ok(kept) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A login for a container registry, without its password.
 
 use super::{
+    check::{CaCertificates, Check},
     id::CredentialId,
     kind::RegistryKind,
     scope::Scope,
@@ -78,6 +79,10 @@ pub struct Credential {
     pub rotated_at: Timestamp,
     /// When it was handed out last, to within a minute; none if never.
     pub last_used_at: Option<Timestamp>,
+    /// Who may vouch for the registry, besides those whom all trust. Left out where logins are only handed out.
+    pub ca_certificates: Option<CaCertificates>,
+    /// What became of trying the login with its present password. Left out where logins are only handed out.
+    pub last_check: Option<Check>,
 }
 
 impl Credential {
@@ -122,6 +127,8 @@ pub struct NewCredential {
     pub expires_at: Option<Timestamp>,
     /// Whether it may be handed out.
     pub enabled: bool,
+    /// Who may vouch for the registry, besides those whom all trust.
+    pub ca_certificates: Option<CaCertificates>,
     /// The secret.
     pub password: Password,
 }
@@ -143,6 +150,8 @@ pub struct CredentialPatch {
     pub expires_at: Option<Option<Timestamp>>,
     /// Switches it on or off.
     pub enabled: Option<bool>,
+    /// Other certificates; needs the password again.
+    pub ca_certificates: Option<Option<CaCertificates>>,
     /// A new password. Absent keeps the one that is stored.
     pub password: Option<Password>,
 }
@@ -156,9 +165,12 @@ pub enum Contradiction {
     /// The image prefix names images that are not on the server.
     #[error("image_prefix does not lie on server")]
     ImagePrefix,
-    /// Server or user name would change while the password stays.
-    #[error("changing server or username needs the password again")]
+    /// Server, user name or CA certificates would change while the password stays.
+    #[error("changing server, username or ca_certificates needs the password again")]
     PasswordNeeded,
+    /// The image that a login is to be tried for is not one that it would be offered for.
+    #[error("image is not one of the login's")]
+    Image,
 }
 
 impl NewCredential {
@@ -175,14 +187,16 @@ impl CredentialPatch {
     /// The credential as it is after this change at that time; equal to the one given if nothing changes.
     ///
     /// A stored password stays bound to the server and user name it was given for, so that nobody who cannot read it can
-    /// send it to a host of his own.
+    /// send it to a host of his own; nor to one that only a certificate of his own makes the registry.
     ///
     /// # Errors
     /// The parts contradict each other, or the password would have to be given again.
     pub fn apply(&self, old: &Credential, now: Timestamp) -> Result<Credential, Contradiction> {
         let server = self.server.clone().unwrap_or_else(|| old.server.clone());
         let username = self.username.clone().unwrap_or_else(|| old.username.clone());
-        if self.password.is_none() && (server != old.server || username != old.username) {
+        let ca_certificates = self.ca_certificates.clone().unwrap_or_else(|| old.ca_certificates.clone());
+        let moved = server != old.server || username != old.username || ca_certificates != old.ca_certificates;
+        if self.password.is_none() && moved {
             return Err(Contradiction::PasswordNeeded);
         }
         let stated_kind = self.kind.or_else(|| (server == old.server).then_some(old.kind));
@@ -194,11 +208,14 @@ impl CredentialPatch {
             kind,
             username,
             image_prefix,
+            ca_certificates,
             email: self.email.clone().unwrap_or_else(|| old.email.clone()),
             expires_at: self.expires_at.unwrap_or(old.expires_at),
             enabled: self.enabled.unwrap_or(old.enabled),
             version: old.version + u32::from(rotated),
             rotated_at: if rotated { now } else { old.rotated_at },
+            // What was found out of the old password says nothing of a new one.
+            last_check: old.last_check.clone().filter(|_| !rotated),
             ..old.clone()
         };
         Ok(if new == *old { new } else { Credential { revision: old.revision + 1, updated_at: now, ..new } })

@@ -36,6 +36,11 @@ pub(super) async fn read<T: DeserializeOwned>(
     parse(&Zeroizing::new(bytes.to_vec()))
 }
 
+/// Whether the request has no body, by its head.
+pub(super) fn is_absent(request: &HttpRequest) -> bool {
+    !request.headers().contains_key(header::TRANSFER_ENCODING) && announced(request).unwrap_or(0) == 0
+}
+
 /// How long the caller says that the body is.
 fn announced(request: &HttpRequest) -> Option<usize> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()

@@ -25,7 +25,7 @@ pub fn public() -> utoipa::openapi::OpenApi {
             public::organizations::list, public::organizations::put, public::organizations::get, public::organizations::delete,
             public::projects::list, public::projects::put, public::projects::get, public::projects::delete,
             public::credentials::create, public::credentials::list, public::credentials::get, public::credentials::update,
-            public::credentials::delete,
+            public::credentials::delete, public::credentials::verify,
             public::tokens::create, public::tokens::list, public::tokens::get, public::tokens::revoke,
             public::whoami::get, public::audit_events::list,
             public::audit_prunings::retention, public::audit_prunings::prune, public::audit_prunings::list,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Networks that are nobody's public ones (the special-purpose registries of IANA, and multicast).
 const PRIVATE_V4: [(Ipv4Addr, u32); 17] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network; 0.0.0.0 reaches the machine itself
+    (Ipv4Addr::UNSPECIFIED, 8),           // this network; 0.0.0.0 reaches the machine itself
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
     (Ipv4Addr::new(100, 64, 0, 0), 10),   // carriers' own
     (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback

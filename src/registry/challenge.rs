@@ -60,19 +60,19 @@ mod tests {
         Challenge::find(&headers)
     }
 
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
+    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
         let own = |text: Option<&str>| text.map(str::to_owned);
-        Some(Challenge::Bearer { realm: realm.to_owned(), service: own(service), scope: own(scope) })
+        Challenge::Bearer { realm: realm.to_owned(), service: own(service), scope: own(scope) }
     }
 
     #[test]
     fn registries_ask_in_many_forms() {
         let hub = r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io""#;
-        assert_eq!(find(&[hub]), bearer("https://auth.docker.io/token", Some("registry.docker.io"), None));
+        assert_eq!(find(&[hub]), Some(bearer("https://auth.docker.io/token", Some("registry.docker.io"), None)));
         let scoped =
             r#"bearer Service=s , REALM="https://r/t?a=\"b\"",scope="repository:a/b:pull,push registry:catalog:*""#;
         let scope = Some("repository:a/b:pull,push registry:catalog:*");
-        assert_eq!(find(&[scoped]), bearer("https://r/t?a=\"b\"", Some("s"), scope));
+        assert_eq!(find(&[scoped]), Some(bearer("https://r/t?a=\"b\"", Some("s"), scope)));
         assert_eq!(find(&[r#"Basic realm="x""#]), Some(Challenge::Basic));
         assert_eq!(find(&["BASIC"]), Some(Challenge::Basic));
     }
@@ -80,10 +80,10 @@ mod tests {
     #[test]
     fn of_several_the_one_with_a_token_is_taken() {
         let both = r#"Basic realm="x", Bearer realm="https://r/t""#;
-        assert_eq!(find(&[both]), bearer("https://r/t", None, None));
+        assert_eq!(find(&[both]), Some(bearer("https://r/t", None, None)));
         assert_eq!(
             find(&["Negotiate", "Basic realm=x", r#"Bearer realm="https://r/t""#]),
-            bearer("https://r/t", None, None)
+            Some(bearer("https://r/t", None, None))
         );
     }
 

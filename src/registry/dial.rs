@@ -82,12 +82,11 @@ impl Dialer {
 
     /// The addresses of a host, all of which may be dialled.
     async fn addresses(&self, host: &HostAndPort) -> Result<Vec<SocketAddr>, Finding> {
-        let found = match host.address() {
-            Some(address) => vec![address],
-            None => {
-                let resolved = timeout_at(Instant::now() + STAGE, self.resolver.resolve(host.host())).await;
-                resolved.map_err(|_| Finding::NameNotFound)?.map_err(|_| Finding::NameNotFound)?
-            }
+        let found = if let Some(address) = host.address() {
+            vec![address]
+        } else {
+            let resolved = timeout_at(Instant::now() + STAGE, self.resolver.resolve(host.host())).await;
+            resolved.map_err(|_| Finding::NameNotFound)?.map_err(|_| Finding::NameNotFound)?
         };
         if found.is_empty() || found.len() > MOST_ADDRESSES {
             return Err(Finding::NameNotFound);

@@ -22,9 +22,10 @@ mod scopes;
 mod start;
 mod status;
 mod tokens;
+mod verification;
 
 pub use audit::{AuditOrder, AuditQueue};
-pub use credentials::IfMatch;
+pub use credentials::{IfMatch, TryFirst};
 pub use error::{Error, Thing, Unauthenticated};
 pub use keys::{MasterKey, Rewrapped, keyring_generate};
 pub use memory::Question;
@@ -49,6 +50,7 @@ use crate::{
         scope::{Scope, ScopeRecord},
         source::{Clock, Random},
     },
+    registry::Verifier,
     store::{Corrupt, DataKeyRecord, MasterKeyState, Queries, Rows, Store, Tx},
 };
 use std::{path::PathBuf, str::FromStr, sync::Arc};
@@ -68,6 +70,8 @@ pub struct Service {
     proof: proof::ProofQueue,
     memory: memory::Memory,
     counts: counts::Counts,
+    /// What tries logins at their registries.
+    verifier: Verifier,
     /// How old audit events must be to be pruned.
     retention: Retention,
     clock: Arc<dyn Clock>,

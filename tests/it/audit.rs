@@ -22,6 +22,7 @@ const CASES: &[(&str, Objects)] = &[
     ("credential_create", Objects::Answered),
     ("credential_update", Objects::InPath),
     ("credential_delete", Objects::InPath),
+    ("credential_verify", Objects::InPath),
     ("token_create", Objects::Answered),
     ("token_revoke", Objects::InPath),
     ("audit_prune", Objects::Answered),

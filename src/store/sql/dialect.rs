@@ -13,7 +13,7 @@ use super::{
     many::Texts,
     rows::{
         AddedRow, AuditEventRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow, DeploymentRow,
-        FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, RecordedRow, ReplicaRow, ScopeRow,
+        DueRow, FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, RecordedRow, ReplicaRow, ScopeRow,
         SealedCredentialRow, StampRow, TokenRow, UnfiledRow,
     },
 };
@@ -65,6 +65,7 @@ pub(super) trait Dialect:
     + Reads<DataKeyRow>
     + Reads<DatabaseStatusRow>
     + Reads<DeploymentRow>
+    + Reads<DueRow>
     + Reads<FoundTokenRow>
     + Reads<IdRow>
     + Reads<MasterKeyRow>

@@ -25,6 +25,7 @@ pub use terminal::Terminal;
 use regcred::{
     client::{Client, ClientError, NewCredential, PullSecret},
     domain::{
+        check::CaCertificates,
         credential::Username,
         id::CredentialId,
         scope::{ProjectPath, Scope},
@@ -88,6 +89,7 @@ pub struct Login {
     server: RegistryServer,
     username: Username,
     password: secret::Password,
+    ca: Option<CaCertificates>,
 }
 
 /// A login of a user for a server.
@@ -96,6 +98,7 @@ pub fn login(server: &str, username: &str, password: &str) -> Login {
         server: server.parse().expect("a test names servers well"),
         username: username.parse().expect("a test names users well"),
         password: secret_password(password),
+        ca: None,
     }
 }
 
@@ -105,6 +108,11 @@ pub fn secret_password(text: &str) -> secret::Password {
 }
 
 impl Login {
+    /// The same with the certificate of the registry's authority.
+    pub fn vouched_by(self, ca: &str) -> Self {
+        Self { ca: Some(ca.parse().expect("a test gives valid certificates")), ..self }
+    }
+
     /// What the client sends.
     pub fn request(&self) -> NewCredential<'_> {
         NewCredential {
@@ -115,6 +123,7 @@ impl Login {
             image_prefix: None,
             expires_at: None,
             enabled: true,
+            ca_certificates: self.ca.as_ref(),
             password: &self.password,
         }
     }
