@@ -176,7 +176,7 @@ pub async fn serve(
         host(),
         sources,
         (Arc::clone(&clock), Arc::clone(&random)),
-        (settings.audit_retention, Verifier::new(settings.registry, Arc::new(SystemResolver))),
+        (settings.audit_retention, Verifier::new(settings.registry, Arc::new(SystemResolver::default()))),
         operator_token,
         keep,
     )

@@ -130,7 +130,13 @@ fn complete(path: &str, operation: &mut Operation) {
         ("500", "Something went wrong inside."),
         ("503", "The service cannot do this now."),
     ];
-    if operation.request_body.is_some() {
+    if let Some(body) = &mut operation.request_body {
+        // `Call::optional_json`: all that could be in it may be left out.
+        if let RefOr::T(body) = body
+            && path.ends_with("/verify")
+        {
+            body.required = Some(Required::False);
+        }
         refusals.extend([
             ("408", "The body took too long to arrive."),
             ("413", "The body is too large."),

@@ -13,19 +13,22 @@ use async_trait::async_trait;
 use rustls::{CertificateError, ClientConfig, pki_types::ServerName};
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, ToSocketAddrs as _},
     sync::Arc,
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::Semaphore,
     time::{Instant, timeout_at},
 };
 use tokio_rustls::TlsConnector;
 
 /// How long a name may take, then all of a name's addresses together, and then the beginning of TLS.
 const STAGE: Duration = Duration::from_secs(5);
+/// How many names are asked for at once.
+const NAMES_AT_ONCE: usize = 16;
 /// A name with more addresses is no registry's.
 const MOST_ADDRESSES: usize = 64;
 
@@ -37,13 +40,29 @@ pub trait Resolve: Send + Sync + 'static {
 }
 
 /// Asks whom the system asks.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemResolver;
+#[derive(Debug)]
+pub struct SystemResolver {
+    threads: Arc<Semaphore>,
+}
+
+impl Default for SystemResolver {
+    fn default() -> Self {
+        Self { threads: Arc::new(Semaphore::new(NAMES_AT_ONCE)) }
+    }
+}
 
 #[async_trait]
 impl Resolve for SystemResolver {
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
+        let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(io::Error::other)?;
+        let name = name.to_owned();
+        // The system takes its own time, and cannot be told to stop: whoever gives up leaves the thread behind. So they are counted
+        // until they come back, or slow name servers would take all that the process has.
+        let found = tokio::task::spawn_blocking(move || {
+            let _thread = thread;
+            Ok((name.as_str(), 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+        });
+        found.await.map_err(io::Error::other)?
     }
 }
 
@@ -86,7 +105,7 @@ impl Dialer {
             vec![address]
         } else {
             let resolved = timeout_at(Instant::now() + STAGE, self.resolver.resolve(host.host())).await;
-            resolved.map_err(|_| Finding::NameNotFound)?.map_err(|_| Finding::NameNotFound)?
+            resolved.map_err(|_| Finding::TimedOut)?.map_err(|_| Finding::NameNotFound)?
         };
         if found.is_empty() || found.len() > MOST_ADDRESSES {
             return Err(Finding::NameNotFound);
@@ -118,7 +137,8 @@ fn tls_finding(error: &io::Error) -> Finding {
     let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match reason {
         Some(rustls::Error::InvalidCertificate(fault)) => match fault {
-            CertificateError::UnknownIssuer => Finding::CertificateNotTrusted,
+            // An authority may have the name of one that is trusted, and another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Finding::CertificateNotTrusted,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Finding::CertificateName
             }

@@ -67,7 +67,7 @@ mod tests {
             insecure: parse(&["10.0.0.1:5000", "10.0.0.1:5001", "10.0.0.2:80"]),
             token_servers: token_servers.iter().map(|text| text.parse().unwrap()).collect(),
         };
-        let dialer = Dialer { rules, resolver: Arc::new(SystemResolver) };
+        let dialer = Dialer { rules, resolver: Arc::new(SystemResolver::default()) };
         let registry = HostAndPort::of(&registry.parse().unwrap(), &dialer.rules.insecure);
         realm(&dialer, &registry, text).is_ok()
     }

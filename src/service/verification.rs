@@ -25,8 +25,8 @@ use crate::{
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How often it is asked whose turn it is.
-const STEP: Duration = Duration::from_mins(1);
+/// How often it is asked whose turn it is, at least and at most. To find out walks through all logins.
+const STEP: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(1));
 /// How many logins are taken at a time, to be tried one after another.
 const AT_A_TIME: u32 = 20;
 
@@ -116,10 +116,11 @@ impl Service {
     /// Tries each login that is handed out about once in that time, for as long as the process runs. Of several processes each
     /// takes others.
     pub async fn keep_checked(&self, interval: Duration) {
+        let step = (interval / 360).clamp(STEP.0, STEP.1);
         let mut failing = false;
         loop {
-            // Nobody should be able to tell when, nor find all processes at it at once.
-            sleep(STEP.min(interval).mul_f64(0.5 + self.chance())).await;
+            // Processes that start together shall not go on together.
+            sleep(step.mul_f64(0.5 + self.chance())).await;
             match self.check_due(interval).await {
                 Ok(()) => failing = false,
                 Err(error) => {

@@ -44,4 +44,5 @@ mod smoke;
 mod start;
 mod store_contract;
 mod telemetry;
+mod verify;
 mod walk;

@@ -26,6 +26,8 @@ use std::sync::Arc;
         (status = 201, description = "It was added.", body = wire::Credential, headers(
             ("location" = String, description = "Where it is."), ("etag" = String, description = "For If-Match."))),
         (status = 409, description = "The scope has a credential for this server already; existing_id names it.",
+            body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The body is not valid, or the login was tried and does not work; check says why.",
             body = wire::Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Problem> {
     let (scope, try_first) = (call.scope()?, try_first(call.query())?);
@@ -55,7 +57,7 @@ fn try_first(mut query: Query) -> Result<TryFirst, Problem> {
 
 /// Has a credential tried at its registry, and tells how far the login got. That it does not work is a good answer, too.
 #[utoipa::path(post, path = "/v1/{scope}/credentials/{id}/verify", operation_id = "credential_verify", tag = "credentials",
-    request_body(content = Option<wire::CredentialVerify>, description = "May be left out."), responses(
+    request_body = wire::CredentialVerify, responses(
         (status = 200, description = "What became of it, which takes up to 20 seconds.", body = wire::LastCheck)))]
 pub(in crate::http) async fn verify(mut call: Call) -> Result<HttpResponse, Problem> {
     let (scope, id) = (call.scope()?, call.id()?);

@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialVerify {
-    /// An image that it should be able to pull; without one, only whether the registry takes the login is asked.
+    /// An image that it should be able to pull, such as `ghcr.io/acme/shop:1.0`; without one, only whether the registry takes the login is asked.
     #[serde(default)]
-    #[schema(value_type = Option<String>, examples("ghcr.io/acme/shop:1.0"))]
+    #[schema(value_type = Option<String>)]
     pub image: Option<PullTarget>,
 }
 

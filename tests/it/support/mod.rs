@@ -2,9 +2,11 @@
 
 #![allow(dead_code, unused_imports, reason = "each test uses the part of the harness that it needs")]
 
+mod authority;
 pub mod disk;
 mod exchange;
 pub mod log;
+mod peer;
 pub mod postgres;
 mod proxy;
 pub mod raw;
@@ -12,10 +14,13 @@ mod registry;
 mod replicas;
 mod server;
 mod terminal;
+pub mod token_server;
 pub mod traffic;
 mod writer;
 
+pub use authority::{Authority, Identity};
 pub use exchange::{Reply, exchange};
+pub use peer::{Peer, Response, Seen};
 pub use proxy::Proxy;
 pub use registry::Registry;
 pub use replicas::{Replicas, keyring_file};
