@@ -44,14 +44,12 @@ pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Prob
 }
 
 fn try_first(mut query: Query) -> Result<TryFirst, Problem> {
-    let (verify, image) = (query.one::<bool>("verify")?, query.one::<PullTarget>("image")?);
+    let (verify, image) = (query.flag("verify")?, query.one::<PullTarget>("image")?);
     query.end("verify and image")?;
     match (verify, image) {
-        (Some(true), image) => Ok(TryFirst::Yes(image)),
-        (Some(false) | None, None) => Ok(TryFirst::No),
-        (Some(false) | None, Some(_)) => {
-            Err(Problem::at(Kind::InvalidParameter, "image", "must not be given without verify=true"))
-        }
+        (true, image) => Ok(TryFirst::Yes(image)),
+        (false, None) => Ok(TryFirst::No),
+        (false, Some(_)) => Err(Problem::at(Kind::InvalidParameter, "image", "must not be given without verify=true")),
     }
 }
 
