@@ -315,6 +315,18 @@ mod tests {
         assert!("ghcr.io/Acme/app".parse::<PullTarget>().is_err());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_kept_of_certificates_is_kept_as_it_is(
+            text in "((-----BEGIN CERTIFICATE-----|-----END CERTIFICATE-----|-----BEGIN X-----|[A-Za-z0-9+/=]{0,9})[ \n\r!]{0,2}){0,8}",
+        ) {
+            if let Ok(kept) = text.parse::<CaCertificates>() {
+                proptest::prop_assert_eq!(kept.as_str().parse(), Ok(kept.clone()));
+                proptest::prop_assert!(kept.as_str().starts_with(BEGIN) && !kept.as_str().contains('!'));
+            }
+        }
+    }
+
     #[test]
     fn certificates_are_kept_in_one_form_and_nothing_else_is_taken_with_them() {
         let one = format!("{BEGIN}\nAAAA\n{END}\n");

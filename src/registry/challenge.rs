@@ -77,6 +77,15 @@ mod tests {
         assert_eq!(find(&["BASIC"]), Some(Challenge::Basic));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_registry_says_is_read_or_passed_over(text in "[ -~]{0,200}|(Bearer|Basic)?( ?[a-z]{0,7}=(\"[ -~]{0,20}\"|[a-z]{0,5}),?){0,4}") {
+            if let Some(Challenge::Bearer { realm, .. }) = find(&[&text]) {
+                proptest::prop_assert!(!realm.is_empty());
+            }
+        }
+    }
+
     #[test]
     fn of_several_the_one_with_a_token_is_taken() {
         let both = r#"Basic realm="x", Bearer realm="https://r/t""#;

@@ -69,15 +69,16 @@ impl Answer {
 /// Sends a request and reads the answer.
 pub(super) async fn exchange(dialer: &Dialer, tls: Arc<ClientConfig>, ask: Ask<'_>) -> Result<Answer, Finding> {
     let stream = dialer.dial(ask.host, tls).await?;
-    let request = request(ask)?;
+    let default_port = if dialer.is_insecure(ask.host) { 80 } else { 443 };
+    let request = request(ask, default_port)?;
     timeout(ANSWER, send(stream, request)).await.map_err(|_| Finding::TimedOut)?
 }
 
-fn request(ask: Ask<'_>) -> Result<Request<Full<Bytes>>, Finding> {
+fn request(ask: Ask<'_>, default_port: u16) -> Result<Request<Full<Bytes>>, Finding> {
     let mut builder = Request::builder()
         .method(ask.method)
         .uri(ask.path)
-        .header(HOST, host_field(ask.host))
+        .header(HOST, host_field(ask.host, default_port))
         .header(USER_AGENT, concat!("regcred/", env!("CARGO_PKG_VERSION")))
         .header(ACCEPT, ask.accept);
     if let Some(mut authorization) = ask.authorization {
@@ -91,9 +92,9 @@ fn request(ask: Ask<'_>) -> Result<Request<Full<Bytes>>, Finding> {
     builder.body(Full::new(ask.form.unwrap_or_default())).map_err(|_| Finding::RealmNotAllowed)
 }
 
-/// Ports that go without saying are left out, as clients do: some front ends compare the whole field.
-fn host_field(host: &HostAndPort) -> String {
-    if [80, 443].contains(&host.port()) { host.host().to_owned() } else { host.to_string() }
+/// A port that goes without saying is left out, as clients do: some front ends compare the whole field.
+fn host_field(host: &HostAndPort, default_port: u16) -> String {
+    if host.port() == default_port { host.host().to_owned() } else { host.to_string() }
 }
 
 async fn send(stream: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Answer, Finding> {

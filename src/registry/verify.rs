@@ -29,6 +29,10 @@ const AT_ONCE: usize = 16;
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, */*";
 
+/// Where Docker Hub tells its limits to whoever asks, without counting it (<https://docs.docker.com/docker-hub/usage/pulls/>).
+const HUB: &str = "registry-1.docker.io";
+const HUB_LIMITS: &str = "docker.io/ratelimitpreview/test:latest";
+
 /// Tries logins at their registries.
 pub struct Verifier {
     dialer: Dialer,
@@ -127,7 +131,8 @@ impl Visit<'_> {
             Challenge::Basic => self.login.basic(),
             Challenge::Bearer { realm: url, service, scope } => {
                 let realm = realm(self.dialer, &self.host, &url)?;
-                let pull = self.image.map(|image| format!("repository:{}:pull", path(image)));
+                let hub_limits = self.hub_limits();
+                let pull = self.image.or(hub_limits.as_ref()).map(|image| format!("repository:{}:pull", path(image)));
                 let scope = pull.or(scope);
                 token(self.dialer, &self.tls, &self.login, (&realm, service.as_deref()), scope.as_deref()).await?
             }
@@ -141,11 +146,25 @@ impl Visit<'_> {
                 _ => return Err(Finding::NoRegistryApi),
             }
         }
-        let Some(image) = self.image else { return Ok(Finding::LoginAccepted) };
+        let Some(image) = self.image else {
+            // The login is good, whatever becomes of this.
+            if let Some(image) = self.hub_limits()
+                && let Ok(answer) = self.manifest(&image, Some(authorization)).await
+            {
+                *rate_limit = limits(&answer);
+            }
+            return Ok(Finding::LoginAccepted);
+        };
         let answer = self.manifest(image, Some(authorization.clone())).await?;
         *rate_limit = limits(&answer);
         let status = answer.check()?.status;
         self.pulled(image, Some(authorization), status).await
+    }
+
+    /// What to ask Docker Hub for to be told its limits, where nothing else is asked for.
+    fn hub_limits(&self) -> Option<PullTarget> {
+        let is_asked = self.image.is_none() && self.host.host() == HUB;
+        is_asked.then(|| HUB_LIMITS.parse().expect("it is an image"))
     }
 
     /// What it means that the registry answered the question for a manifest so.

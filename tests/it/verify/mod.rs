@@ -1,6 +1,7 @@
 //! Whether a login works, told by real registries and by servers that only look like one.
 
 mod guard;
+mod hub;
 mod keeping;
 mod names;
 mod real;
