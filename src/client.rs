@@ -20,6 +20,7 @@ pub use transport::{BaseUrl, PlainHttp};
 
 use crate::{
     domain::{
+        check::PullTarget,
         id::{CredentialId, TokenId},
         scope::{ProjectPath, Scope, ScopeName},
         secret::SecretDocument,
@@ -131,6 +132,34 @@ impl Client {
     ) -> Result<wire::Credential, ClientError> {
         let call = self.public_call(Method::POST, &below(scope, "credentials"))?;
         self.public.send(call.header(CONTENT_TYPE, JSON).body(new.body())).await?.json()
+    }
+
+    /// Adds a credential if its registry takes the login, and lets it pull the image if one is named.
+    pub async fn credential_create_verified(
+        &self,
+        scope: &Scope,
+        new: &NewCredential<'_>,
+        image: Option<&PullTarget>,
+    ) -> Result<wire::Credential, ClientError> {
+        let mut parameters = vec![("verify", "true".to_owned())];
+        parameters.extend(image.map(|image| ("image", image.to_string())));
+        let call = self.public_call(Method::POST, &below(scope, "credentials"))?.query(&parameters);
+        self.public.send(call.header(CONTENT_TYPE, JSON).body(new.body())).await?.json()
+    }
+
+    /// Has a credential tried at its registry, perhaps for an image.
+    pub async fn credential_verify(
+        &self,
+        scope: &Scope,
+        id: CredentialId,
+        image: Option<&PullTarget>,
+    ) -> Result<wire::LastCheck, ClientError> {
+        let call = self.public_call(Method::POST, &format!("{}/verify", one(scope, "credentials", id.as_uuid())))?;
+        let call = match image {
+            Some(image) => call.json(&serde_json::json!({ "image": image })),
+            None => call,
+        };
+        self.public.send(call).await?.json()
     }
 
     /// A part of a scope's list of credentials, with those that a project inherits.

@@ -3,7 +3,7 @@
 use super::{
     clock::{End, now},
     confirm::ask_line,
-    credential::{explain_conflict, kind_parser, show_warnings, title},
+    credential::{ca_certificates, explain_conflict, kind_parser, show_warnings, title},
     failure::Failure,
     output::{self, Format},
     password::{PasswordArgs, can_ask},
@@ -14,12 +14,14 @@ use crate::{
     client::NewCredential,
     config::client::ClientOptions,
     domain::{
+        check::PullTarget,
         credential::{Email, Username},
         kind::RegistryKind,
         server::{ImagePrefix, RegistryServer, StatedServer},
     },
 };
 use clap::{Args, ValueHint};
+use std::path::PathBuf;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +30,9 @@ Examples:
 
   In a script:
     echo \"$PASSWORD\" | regcred add -p acme/shop -s quay.io/acme -u bot --password-stdin
+
+  Only if it works, for that image:
+    regcred add -p acme/shop -s ghcr.io/acme -u bot --verify --image ghcr.io/acme/shop:1.0
 
   A Google service account's key file, for all projects of acme, until it ends:
     regcred add --org acme --server europe-docker.pkg.dev --username _json_key \\
@@ -69,6 +74,17 @@ pub(super) struct Add {
     /// Add it switched off
     #[arg(long)]
     disable: bool,
+    /// File with certificates in PEM that may vouch for the registry, for one with an authority of its own
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Try the login at its registry, and add it only if it works
+    ///
+    /// A registry that cannot be reached or has trouble says nothing of the login, which is then added with a warning.
+    #[arg(long)]
+    verify: bool,
+    /// With --verify: an image that the login must be able to pull
+    #[arg(long, value_name = "IMAGE", requires = "verify", value_hint = ValueHint::Other)]
+    image: Option<PullTarget>,
     /// What to print about what was added
     #[arg(short, long, value_enum, default_value = "name")]
     output: Format,
@@ -88,6 +104,7 @@ pub(super) async fn run(args: Add) -> Result<(), Failure> {
         None if can_ask() && !args.password.is_given() => ask_username()?,
         named => named.clone(),
     };
+    let ca_certificates = args.ca_file.as_deref().map(ca_certificates).transpose()?;
     let prompt = match &username {
         Some(username) => format!("Password of {username} at {server}"),
         None => format!("Password for {server}"),
@@ -104,13 +121,22 @@ pub(super) async fn run(args: Add) -> Result<(), Failure> {
         image_prefix: args.image_prefix.as_ref(),
         expires_at: args.expires_at.map(|end| end.time(now())),
         enabled: !args.disable,
+        ca_certificates: ca_certificates.as_ref(),
         password: &password,
     };
-    let added = session.client.credential_create(&scope, &new).await.map_err(explain_conflict(
-        &session,
-        &scope,
-        Some(&server),
-    ))?;
+    let added = if args.verify {
+        session.client.credential_create_verified(&scope, &new, args.image.as_ref()).await
+    } else {
+        session.client.credential_create(&scope, &new).await
+    };
+    let added = added.map_err(|error| {
+        let refused = error.problem().is_some_and(|problem| problem.check.is_some());
+        let failure = explain_conflict(&session, &scope, Some(&server))(error);
+        if refused { failure.hint("to add it all the same, leave --verify out") } else { failure }
+    })?;
+    if let Some(check) = added.last_check.as_ref().filter(|check| check.result != "ok") {
+        output::warn(&format!("the login was added without being verified: {}", check.detail));
+    }
     output::note(&format!("Added {} to {}.", title(&added), called(&scope)));
     show_warnings(&added);
     output::one(&added, args.output)

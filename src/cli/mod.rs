@@ -34,6 +34,7 @@ mod serve;
 mod session;
 mod token;
 mod update;
+mod verify;
 
 pub use exit::Exit;
 pub use failure::Failure;
@@ -80,6 +81,9 @@ enum Command {
     /// Change a credential, such as its password
     #[command(after_help = update::EXAMPLES)]
     Update(Box<update::Update>),
+    /// Try credentials at their registries
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(verify::Verify),
     /// Delete a credential
     #[command(after_help = delete::EXAMPLES, visible_alias = "rm")]
     Delete(delete::Delete),
@@ -175,6 +179,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::List(args) => list::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::Update(args) => update::run(*args).await,
+        Command::Verify(args) => verify::run(args).await,
         Command::Delete(args) => delete::run(args).await,
         Command::PullSecret(args) => pull_secret::run(args).await,
         Command::Resolve(args) => resolve::run(args).await,

@@ -1,6 +1,7 @@
 //! A login for a container registry, without its password.
 
 use super::{
+    check::{CaCertificates, Check},
     convention::{self, Finding, Findings},
     id::CredentialId,
     identity::Identity,
@@ -85,6 +86,10 @@ pub struct Credential {
     pub last_used_at: Option<Timestamp>,
     /// Whose key the password is, if it is a key that says so.
     pub identity: Option<Identity>,
+    /// Who may vouch for the registry, besides those whom all trust. Left out where logins are only handed out.
+    pub ca_certificates: Option<CaCertificates>,
+    /// What became of trying the login with its present password. Left out where logins are only handed out.
+    pub last_check: Option<Check>,
 }
 
 impl Credential {
@@ -129,6 +134,8 @@ pub struct NewCredential {
     pub expires_at: Option<Timestamp>,
     /// Whether it may be handed out.
     pub enabled: bool,
+    /// Who may vouch for the registry, besides those whom all trust.
+    pub ca_certificates: Option<CaCertificates>,
     /// The secret.
     pub password: Password,
 }
@@ -150,6 +157,8 @@ pub struct CredentialPatch {
     pub expires_at: Option<Option<Timestamp>>,
     /// Switches it on or off.
     pub enabled: Option<bool>,
+    /// Other certificates; needs the password again.
+    pub ca_certificates: Option<Option<CaCertificates>>,
     /// A new password. Absent keeps the one that is stored.
     pub password: Option<Password>,
 }
@@ -172,9 +181,12 @@ pub enum Contradiction {
     /// The image prefix names images that are not on the server.
     #[error("image_prefix does not lie on server")]
     ImagePrefix,
-    /// Server or user name would change while the password stays.
-    #[error("changing server or username needs the password again")]
+    /// Server, user name or CA certificates would change while the password stays.
+    #[error("changing server, username or ca_certificates needs the password again")]
     PasswordNeeded,
+    /// The image that a login is to be tried for is not one that it would be offered for.
+    #[error("image is not one of the login's")]
+    Image,
 }
 
 /// A credential with what was derived from its parts.
@@ -216,7 +228,7 @@ impl CredentialPatch {
     /// nothing changes.
     ///
     /// A stored password stays bound to the server and user name it was given for, so that nobody who cannot read it can
-    /// send it to a host of his own.
+    /// send it to a host of his own; nor to one that only a certificate of his own makes the registry.
     ///
     /// # Errors
     /// The parts contradict each other, or the password would have to be given again.
@@ -226,7 +238,9 @@ impl CredentialPatch {
             None => old.server.clone(),
         };
         let username = self.username.clone().unwrap_or_else(|| old.username.clone());
-        if self.password.is_none() && (server != old.server || username != old.username) {
+        let ca_certificates = self.ca_certificates.clone().unwrap_or_else(|| old.ca_certificates.clone());
+        let moved = server != old.server || username != old.username || ca_certificates != old.ca_certificates;
+        if self.password.is_none() && moved {
             return Err(Contradiction::PasswordNeeded);
         }
         let stated_kind = self.kind.or_else(|| (server == old.server).then_some(old.kind));
@@ -254,11 +268,14 @@ impl CredentialPatch {
             username,
             image_prefix,
             expires_at,
+            ca_certificates,
             email: self.email.clone().unwrap_or_else(|| old.email.clone()),
             enabled: self.enabled.unwrap_or(old.enabled),
             version: old.version + u32::from(rotated),
             rotated_at: if rotated { now } else { old.rotated_at },
             identity: if rotated { found.identity } else { old.identity.clone() },
+            // What was found out of the old password says nothing of a new one.
+            last_check: old.last_check.clone().filter(|_| !rotated),
             ..old.clone()
         };
         let changed = Credential { revision: old.revision + 1, updated_at: now, ..new.clone() };

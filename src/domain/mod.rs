@@ -6,6 +6,7 @@
 //! [`source::Random`].
 
 pub mod audit;
+pub mod check;
 pub mod consumer;
 pub mod convention;
 pub mod credential;

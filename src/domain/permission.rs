@@ -58,6 +58,8 @@ actions! {
     CredentialUpdate = "credential.update",
     /// Delete a credential.
     CredentialDelete = "credential.delete",
+    /// Have a login tried at its registry: its password is opened, and sent to the registry alone.
+    CredentialVerify = "credential.verify",
     /// Make a token.
     TokenCreate = "token.create",
     /// See one token, without its text.
@@ -108,6 +110,7 @@ impl Action {
             | Self::CredentialCreate
             | Self::CredentialUpdate
             | Self::CredentialDelete
+            | Self::CredentialVerify
             | Self::TokenCreate
             | Self::TokenRevoke
             | Self::AuditPrune
@@ -186,7 +189,12 @@ impl Role {
             | Action::CredentialGet
             | Action::CredentialList
             | Action::CredentialResolve => !matches!(self, Self::Deployer),
-            Action::CredentialCreate | Action::CredentialUpdate | Action::CredentialDelete => {
+            // To verify is to have a secret used, and connections made from where regcred stands. Those may who could have it
+            // sent to the same registry by changing the credential; they learn no more than whether it works.
+            Action::CredentialCreate
+            | Action::CredentialUpdate
+            | Action::CredentialDelete
+            | Action::CredentialVerify => {
                 matches!(self, Self::Editor | Self::Admin | Self::Operator)
             }
             Action::ProjectCreate

@@ -4,6 +4,7 @@ use super::wire::{self, PageOf};
 use crate::{
     domain::{
         audit::RecordedEvent,
+        check::Check,
         credential::Credential,
         id::{CredentialId, MasterKeyId},
         image::ImageReference,
@@ -62,12 +63,28 @@ pub(super) fn wire_credential(credential: &Credential, seen_from: &Scope) -> wir
         updated_at: credential.updated_at,
         rotated_at: credential.rotated_at,
         last_used_at: credential.last_used_at,
-        last_check: None,
+        ca_certificates: credential.ca_certificates.as_ref().map(ToString::to_string),
+        last_check: credential.last_check.as_ref().map(last_check),
         identity: credential.identity.as_ref().map(|identity| wire::Identity {
             client_email: identity.client_email().to_owned(),
             key_id: identity.key_id().to_owned(),
         }),
         warnings: Vec::new(),
+    }
+}
+
+pub(super) fn last_check(check: &Check) -> wire::LastCheck {
+    wire::LastCheck {
+        result: check.finding.stage().name().to_owned(),
+        reason: check.finding.name().to_owned(),
+        detail: check.finding.detail().to_owned(),
+        checked_at: check.checked_at,
+        image: check.image.as_ref().map(ToString::to_string),
+        rate_limit: check.rate_limit.map(|rate| wire::RateLimit {
+            limit: rate.limit,
+            remaining: rate.remaining,
+            window_seconds: rate.window_seconds,
+        }),
     }
 }
 

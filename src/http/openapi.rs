@@ -25,7 +25,7 @@ pub fn public() -> utoipa::openapi::OpenApi {
             public::organizations::list, public::organizations::put, public::organizations::get, public::organizations::delete,
             public::projects::list, public::projects::put, public::projects::get, public::projects::delete,
             public::credentials::create, public::credentials::list, public::credentials::get, public::credentials::update,
-            public::credentials::delete,
+            public::credentials::delete, public::credentials::verify,
             public::tokens::create, public::tokens::list, public::tokens::get, public::tokens::revoke,
             public::resolve::get, public::registry_kinds::list, public::whoami::get, public::audit_events::list,
             public::audit_prunings::retention, public::audit_prunings::prune, public::audit_prunings::list,
@@ -133,7 +133,13 @@ fn complete(path: &str, operation: &mut Operation) {
         ("500", "Something went wrong inside."),
         ("503", "The service cannot do this now."),
     ];
-    if operation.request_body.is_some() {
+    if let Some(body) = &mut operation.request_body {
+        // `Call::optional_json`: all that could be in it may be left out.
+        if let RefOr::T(body) = body
+            && path.ends_with("/verify")
+        {
+            body.required = Some(Required::False);
+        }
         refusals.extend([
             ("408", "The body took too long to arrive."),
             ("413", "The body is too large."),

@@ -50,6 +50,7 @@ pub(super) fn public() -> Table {
                 .route(patch().to(credentials::update))
                 .route(delete().to(credentials::delete))
         }));
+        table.push((format!("{scope}/credentials/{{id}}/verify"), |at| at.route(post().to(credentials::verify))));
     }
     for scope in [DEPLOYMENT, ORGANIZATION, PROJECT] {
         table.push((format!("{scope}/tokens"), |at| at.route(post().to(tokens::create)).route(get().to(tokens::list))));

@@ -4,6 +4,7 @@ use super::{Error, Service, Thing, Unauthenticated};
 use crate::{
     crypto::binding::PasswordBinding,
     domain::{
+        check::PullTarget,
         convention::Finding,
         credential::{Checked, Credential, CredentialPatch, NewCredential, Username},
         id::{CredentialId, ScopeId},
@@ -33,6 +34,16 @@ pub enum IfMatch {
     Revisions(Vec<u32>),
 }
 
+/// Whether a new login is tried before it is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum TryFirst {
+    /// It is kept as it is.
+    #[default]
+    No,
+    /// It is kept unless it is found not to work, perhaps for an image. What may pass by itself is no reason.
+    Yes(Option<PullTarget>),
+}
+
 impl IfMatch {
     fn holds(&self, revision: u32) -> bool {
         match self {
@@ -54,12 +65,14 @@ impl Service {
     /// Adds a credential.
     ///
     /// # Errors
-    /// The scope has one for that server, the parts contradict each other, the caller may not, or the store failed.
+    /// The scope has one for that server, the parts contradict each other, the login was tried and does not work, the caller may
+    /// not, or the store failed.
     pub async fn credential_create(
         &self,
         caller: &Caller,
         scope: &Scope,
         new: NewCredential,
+        try_first: &TryFirst,
     ) -> Result<Written, Error> {
         let permit = self.permit(caller, Action::CredentialCreate, scope).await?;
         let now = self.clock.now();
@@ -69,8 +82,8 @@ impl Service {
         let place = self.place(&mut *queries, &permit).await?;
         let data_key = self.data_key(&mut *queries, place.id).await?;
         drop(queries);
-        let NewCredential { username, email, image_prefix, enabled, password, .. } = new;
-        let credential = Credential {
+        let NewCredential { username, email, image_prefix, enabled, ca_certificates, password, .. } = new;
+        let mut credential = Credential {
             id: CredentialId::new(&*self.clock, &*self.random),
             scope: place.scope.clone(),
             server,
@@ -87,7 +100,13 @@ impl Service {
             rotated_at: now,
             last_used_at: None,
             identity,
+            ca_certificates,
+            last_check: None,
         };
+        if let TryFirst::Yes(image) = try_first {
+            credential.last_check =
+                Some(self.check_new(&permit, &place, &credential, &password, image.as_ref()).await?);
+        }
         let sealed = data_key.seal(&password, &self.password_binding(place.id, &credential), &*self.random);
         let username = credential.username.as_ref().map(Username::as_str);
         let fingerprint = data_key.fingerprint(&password, credential.server.as_str(), username);
@@ -101,7 +120,12 @@ impl Service {
             event: &event,
         };
         match self.store.credential_add(new).await {
-            Ok(Added::Yes) => Ok(Written { credential, warnings }),
+            Ok(Added::Yes) => {
+                if let Some(check) = &credential.last_check {
+                    self.keep_check(&credential, check).await;
+                }
+                Ok(Written { credential, warnings })
+            }
             Ok(Added::TokenGone) => Err(Error::Unauthenticated(Unauthenticated::Unknown)),
             Ok(Added::ServerTaken) => Err(exists(&mut *self.store.read().await?, &place, &credential.server).await?),
             Err(conflict @ StoreError::Conflict(_)) => {

@@ -25,9 +25,10 @@ mod status;
 mod tokens;
 mod upkeep;
 mod usage;
+mod verification;
 
 pub use audit::{AuditOrder, AuditQueue};
-pub use credentials::{IfMatch, Written};
+pub use credentials::{IfMatch, TryFirst, Written};
 pub use error::{Error, Thing, Unauthenticated};
 pub use keys::{MasterKey, Rewrapped, keyring_generate};
 pub use memory::Question;
@@ -53,6 +54,7 @@ use crate::{
         scope::{Scope, ScopeRecord},
         source::{Clock, Random},
     },
+    registry::Verifier,
     store::{Corrupt, DataKeyRecord, MasterKeyState, Queries, Rows, Store, Tx},
 };
 use std::{path::PathBuf, str::FromStr, sync::Arc};
@@ -72,6 +74,8 @@ pub struct Service {
     proof: proof::ProofQueue,
     memory: memory::Memory,
     counts: counts::Counts,
+    /// What tries logins at their registries.
+    verifier: Verifier,
     /// How old audit events must be to be pruned.
     retention: Retention,
     clock: Arc<dyn Clock>,

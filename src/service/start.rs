@@ -23,6 +23,7 @@ use crate::{
         timestamp::Timestamp,
         token::{Lifetime, Token, TokenText},
     },
+    registry::Verifier,
     store::{Corrupt, Deployment, MasterKeyRecord, MasterKeyState, Store, StoreError, Tx},
 };
 use std::{path::PathBuf, sync::Arc};
@@ -112,7 +113,7 @@ impl Service {
         host: String,
         sources: KeySources,
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
-        retention: Retention,
+        (retention, verifier): (Retention, Verifier),
         operator_token: OperatorToken,
         keep_operator_token: impl FnOnce(&TokenText) -> std::io::Result<()> + Send,
     ) -> Result<Started, StartError> {
@@ -142,6 +143,7 @@ impl Service {
             proof: ProofQueue::start(store.prover()),
             memory: Memory::new(&*random),
             counts: Counts::new(),
+            verifier,
             retention,
             clock,
             random,

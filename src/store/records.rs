@@ -8,7 +8,7 @@ use crate::{
         credential::Credential,
         id::{CredentialId, DataKeyId, DeploymentId, MasterKeyId, ReplicaId, ScopeId, TokenId},
         page::Limit,
-        scope::ScopeRecord,
+        scope::{Scope, ScopeRecord},
         server::RegistryServer,
         timestamp::Timestamp,
         token::Token,
@@ -143,6 +143,15 @@ pub struct SealedPassword {
     pub fingerprint: [u8; 16],
     /// The key of its scope.
     pub data_key: DataKeyRecord,
+}
+
+/// A login whose turn it is to be checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueCheck {
+    /// The scope that it belongs to.
+    pub scope: Scope,
+    /// Which one.
+    pub id: CredentialId,
 }
 
 /// A token as the store finds it by its text.

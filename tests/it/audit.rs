@@ -22,6 +22,7 @@ const CASES: &[(&str, Objects)] = &[
     ("credential_create", Objects::Answered),
     ("credential_update", Objects::InPath),
     ("credential_delete", Objects::InPath),
+    ("credential_verify", Objects::InPath),
     ("token_create", Objects::Answered),
     ("token_revoke", Objects::InPath),
     ("audit_prune", Objects::Answered),
@@ -204,7 +205,7 @@ async fn every_change_and_hand_out_leaves_one_event_and_every_denial_of_one_anot
         check_objects(&world, *objects, &request, &answer, event).await;
         cases += 1;
     }
-    assert_eq!(cases, 22, "credentials have two places, tokens three");
+    assert_eq!(cases, 24, "credentials have two places, tokens three");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,4 +46,5 @@ mod smoke;
 mod start;
 mod store_contract;
 mod telemetry;
+mod verify;
 mod walk;

@@ -4,6 +4,7 @@
 mod audit;
 mod bench;
 mod changes;
+mod checks;
 mod filing;
 mod keys;
 mod lists;
@@ -30,6 +31,12 @@ macro_rules! contract {
                 concurrent_writers_wait_for_their_turn_and_all_succeed,
                 a_closed_store_is_unavailable,
                 a_credential_is_added_with_its_event_or_not_at_all,
+            }
+            checks {
+                a_check_is_shown_with_the_password_that_it_was_of,
+                a_check_ends_nothing_that_is_remembered,
+                each_login_that_is_handed_out_has_its_turn_once_in_a_time,
+                of_those_who_look_at_once_each_is_given_others,
             }
             lists {
                 credentials_in_force_are_the_own_ones_and_those_not_overridden,

@@ -1,28 +1,69 @@
 //! Credentials. Passwords go in here and never come out.
 
 use crate::{
-    domain::server::RegistryServer,
-    http::{answer, call::Call, problem::Problem, wire},
+    domain::{check::PullTarget, server::RegistryServer},
+    http::{
+        answer,
+        call::Call,
+        problem::{Kind, Problem},
+        query::Query,
+        wire,
+    },
+    service::{Service, TryFirst},
 };
 use actix_web::{HttpResponse, http::StatusCode};
+use std::sync::Arc;
 
-/// Adds a credential.
+/// Adds a credential; with `verify=true` only if the registry takes the login.
+///
+/// A registry that cannot be reached, has trouble or is too slow says nothing of the login, which is then added all the same;
+/// `last_check` tells.
 #[utoipa::path(post, path = "/v1/{scope}/credentials", operation_id = "credential_create", tag = "credentials",
+    params(
+        ("verify" = Option<bool>, Query, description = "Whether to try the login first; takes up to 20 seconds."),
+        ("image" = Option<String>, Query, description = "With `verify=true`: an image that the login must be able to pull.")),
     request_body = wire::CredentialCreate, responses(
         (status = 201, description = "It was added.", body = wire::Credential, headers(
             ("location" = String, description = "Where it is."), ("etag" = String, description = "For If-Match."))),
         (status = 409, description = "The scope has a credential for this server already; existing_id names it.",
+            body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The body is not valid, or the login was tried and does not work; check says why.",
             body = wire::Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Problem> {
-    let scope = call.scope()?;
+    let (scope, try_first) = (call.scope()?, try_first(call.query())?);
     let new: wire::CredentialCreate = call.json().await?;
-    let place = scope.clone();
-    let written =
-        call.run(|service, caller| async move { service.credential_create(&caller, &scope, new.into()).await }).await?;
+    let (place, patient) = (scope.clone(), try_first != TryFirst::No);
+    let add = |service: Arc<Service>, caller| async move {
+        service.credential_create(&caller, &scope, new.into(), &try_first).await
+    };
+    let written = if patient { call.run_long(add).await? } else { call.run(add).await? };
     let mut response = answer::written(StatusCode::CREATED, &written, &place);
     let (name, location) = answer::location(&place, "credentials", &written.credential.id);
     response.headers_mut().insert(name, location);
     Ok(response)
+}
+
+fn try_first(mut query: Query) -> Result<TryFirst, Problem> {
+    let (verify, image) = (query.flag("verify")?, query.one::<PullTarget>("image")?);
+    query.end("verify and image")?;
+    match (verify, image) {
+        (true, image) => Ok(TryFirst::Yes(image)),
+        (false, None) => Ok(TryFirst::No),
+        (false, Some(_)) => Err(Problem::at(Kind::InvalidParameter, "image", "must not be given without verify=true")),
+    }
+}
+
+/// Has a credential tried at its registry, and tells how far the login got. That it does not work is a good answer, too.
+#[utoipa::path(post, path = "/v1/{scope}/credentials/{id}/verify", operation_id = "credential_verify", tag = "credentials",
+    request_body = wire::CredentialVerify, responses(
+        (status = 200, description = "What became of it, which takes up to 20 seconds.", body = wire::LastCheck)))]
+pub(in crate::http) async fn verify(mut call: Call) -> Result<HttpResponse, Problem> {
+    let (scope, id) = (call.scope()?, call.id()?);
+    let wire::CredentialVerify { image } = call.optional_json().await?;
+    let check = call
+        .run_long(|service, caller| async move { service.credential_verify(&caller, &scope, id, image.as_ref()).await })
+        .await?;
+    Ok(HttpResponse::Ok().json(answer::last_check(&check)))
 }
 
 /// Lists the credentials in force, oldest first: the scope's own, and those inherited that it does not override.

@@ -6,6 +6,7 @@
 
 mod adding;
 mod audit;
+mod checks;
 mod columns;
 mod copy;
 mod dialect;
@@ -28,11 +29,13 @@ pub use postgres::PostgresSettings;
 pub use reading::open_snapshot;
 
 use super::{
-    Added, AuditLog, NewSealedCredential, Prover, Queries, Replica, Store, StoreError, Tx, Upkeep,
+    Added, AuditLog, DueCheck, NewSealedCredential, Prover, Queries, Replica, Rows, Store, StoreError, Tx, Upkeep,
     tables::{Filling, Snapshot},
 };
 use crate::domain::{
+    check::Check,
     id::{CredentialId, ReplicaId},
+    page::Limit,
     timestamp::Timestamp,
 };
 use async_trait::async_trait;
@@ -283,6 +286,14 @@ impl<DB: Dialect> Store for SqlStore<DB> {
         let mut session = self.write().await?;
         sql::<DB>("delete from replicas where id = $1").bind(id.as_uuid()).execute(&mut session).await?;
         session.finish().await
+    }
+
+    async fn check_put(&self, id: CredentialId, version: u32, check: &Check) -> Result<(), StoreError> {
+        self.put_check(id, version, check).await
+    }
+
+    async fn check_claim(&self, since: Timestamp, now: Timestamp, limit: Limit) -> Result<Rows<DueCheck>, StoreError> {
+        self.claim_checks(since, now, limit).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {

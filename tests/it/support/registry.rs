@@ -1,5 +1,9 @@
 //! A real registry with a password, and the program that pushes to it and pulls from it.
 
+use super::{
+    authority::Identity,
+    token_server::{ISSUER, SERVICE, TokenServer, User},
+};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File},
@@ -25,17 +29,44 @@ pub struct Registry {
 impl Registry {
     /// Starts a registry that lets only this user in.
     pub fn start(username: &str, password: &str) -> Self {
+        Self::with_tls(username, password, None)
+    }
+
+    /// The same; it shows who it is, if it is anybody.
+    pub fn with_tls(username: &str, password: &str, identity: Option<&Identity>) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a registry");
-        let at = |name: &str| folder.path().join(name);
         let htpasswd = finished(Command::new("htpasswd").args(["-Bbn", username, password]));
         assert!(htpasswd.status.success(), "{htpasswd:?}");
-        fs::write(at("htpasswd"), htpasswd.stdout).expect("a file is written");
+        fs::write(folder.path().join("htpasswd"), htpasswd.stdout).expect("a file is written");
+        let auth = format!("htpasswd: {{realm: test, path: {}}}", folder.path().join("htpasswd").display());
+        Self::run(folder, &auth, identity, (username, password))
+    }
+
+    /// Starts a registry that believes this token server, and pushes as this user.
+    pub fn with_tokens(server: &TokenServer, user: &User) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a registry");
+        let bundle = folder.path().join("bundle.pem");
+        fs::write(&bundle, &server.bundle).expect("a file is written");
+        let auth = format!(
+            "token: {{realm: '{}', service: '{SERVICE}', issuer: \"{ISSUER}\", rootcertbundle: {}}}",
+            server.realm(),
+            bundle.display()
+        );
+        Self::run(folder, &auth, None, (user.name, user.password))
+    }
+
+    fn run(folder: TempDir, auth: &str, identity: Option<&Identity>, (username, password): (&str, &str)) -> Self {
+        let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("home")).expect("a folder is made");
+        let tls = identity.map_or_else(String::new, |identity| {
+            fs::write(at("tls.pem"), identity.certificate.pem()).expect("a file is written");
+            fs::write(at("tls.key"), identity.key.serialize_pem()).expect("a file is written");
+            format!(", tls: {{certificate: {}, key: {}}}", at("tls.pem").display(), at("tls.key").display())
+        });
         let config = format!(
             "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
-             http: {{addr: '127.0.0.1:0'}}\nauth: {{htpasswd: {{realm: test, path: {}}}}}\n",
+             http: {{addr: '127.0.0.1:0'{tls}}}\nauth: {{{auth}}}\n",
             at("storage").display(),
-            at("htpasswd").display()
         );
         fs::write(at("config.yml"), config).expect("a file is written");
         let log = File::create(at("log")).expect("a file is written");
@@ -102,7 +133,7 @@ fn listening(child: &mut Child, log: &Path) -> String {
     loop {
         let text = fs::read_to_string(log).expect("the registry's log can be read");
         if let Some((_, rest)) = text.split_once("listening on ")
-            && let Some((host, _)) = rest.split_once('"')
+            && let Some((host, _)) = rest.split_once(['"', ','])
         {
             return host.to_owned();
         }

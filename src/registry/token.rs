@@ -1,0 +1,77 @@
+//! Getting a token for a login from a registry's token server.
+
+use super::{
+    dial::Dialer,
+    exchange::{Answer, Ask, exchange},
+    login::{Login, bearer},
+    realm::Realm,
+};
+use crate::domain::check::Finding;
+use hyper::{Method, header::HeaderValue};
+use rustls::ClientConfig;
+use std::sync::Arc;
+use zeroize::Zeroize as _;
+
+/// Asks for a token, first as all registries know it, and by a form where that way is not known.
+///
+/// A token proves nothing but the login: token servers give one with less access than was asked for, or with none.
+pub(super) async fn token(
+    dialer: &Dialer,
+    tls: &Arc<ClientConfig>,
+    login: &Login<'_>,
+    (realm, service): (&Realm, Option<&str>),
+    scope: Option<&str>,
+) -> Result<HeaderValue, Finding> {
+    let account = login.username.map(|username| ("account", username.as_str()));
+    let mut url = realm.url.clone();
+    url.query_pairs_mut()
+        .extend_pairs(service.map(|service| ("service", service)))
+        .extend_pairs(scope.map(|scope| ("scope", scope)))
+        .extend_pairs(account);
+    let ask = |method, path, authorization, form| Ask {
+        method,
+        host: &realm.host,
+        path,
+        accept: "application/json",
+        authorization,
+        form,
+    };
+    let path = path_and_query(&url);
+    let answer =
+        exchange(dialer, Arc::clone(tls), ask(Method::GET, &path, Some(login.basic()), None)).await?.check()?;
+    let answer = if [404, 405].contains(&answer.status.as_u16()) {
+        let path = path_and_query(&realm.url);
+        let form = login.form(service, scope);
+        exchange(dialer, Arc::clone(tls), ask(Method::POST, &path, None, Some(form))).await?.check()?
+    } else {
+        answer
+    };
+    match answer.status.as_u16() {
+        200 => read(&answer).ok_or(Finding::NoToken),
+        // By the form, a wrong password is `invalid_grant` with status 400 (RFC 6749 section 5.2).
+        400 | 401 | 403 => Err(Finding::LoginRefused),
+        _ => Err(Finding::NoToken),
+    }
+}
+
+fn path_and_query(url: &url::Url) -> String {
+    match url.query() {
+        Some(query) if !query.is_empty() => format!("{}?{query}", url.path()),
+        Some(_) | None => url.path().to_owned(),
+    }
+}
+
+/// The token of an answer, under either of its names.
+fn read(answer: &Answer) -> Option<HeaderValue> {
+    #[derive(serde::Deserialize)]
+    struct Tokens {
+        token: Option<String>,
+        access_token: Option<String>,
+    }
+    let mut tokens: Tokens = serde_json::from_slice(&answer.body).ok()?;
+    let texts = [tokens.token.as_deref(), tokens.access_token.as_deref()];
+    let field = texts.into_iter().flatten().find_map(bearer);
+    tokens.token.zeroize();
+    tokens.access_token.zeroize();
+    field
+}
