@@ -1,6 +1,6 @@
 //! Credentials: adding, listing, changing and deleting them. No method here can answer a password.
 
-use super::{Error, Service, Thing, Unauthenticated};
+use super::{Error, Service, Thing, Unauthenticated, adding::Adding};
 use crate::{
     crypto::binding::PasswordBinding,
     domain::{
@@ -13,8 +13,9 @@ use crate::{
         scope::{Scope, ScopeRecord},
         server::RegistryServer,
     },
-    store::{Added, CredentialFilter, NewSealedCredential, Queries, StoreError, Tx},
+    store::{Added, CredentialFilter, Queries, StoreError, Tx},
 };
+use std::sync::Arc;
 
 /// A credential as it was written.
 #[derive(Debug)]
@@ -112,22 +113,20 @@ impl Service {
         let fingerprint = data_key.fingerprint(&password, credential.server.as_str(), username);
         drop(password);
         let event = self.event(&permit, Some(&place), vec![credential.id.as_uuid()]);
-        let new = NewSealedCredential {
-            token: permit.caller().token_id,
-            credential: &credential,
-            scope: place.id,
-            password: (&sealed, &fingerprint),
-            event: &event,
-        };
-        match self.store.credential_add(new).await {
+        let token = permit.caller().token_id;
+        let new = Arc::new(Adding { token, credential, scope: place.id, sealed, fingerprint, event });
+        match self.adding.add(&new).await {
             Ok(Added::Yes) => {
+                let credential = new.credential.clone();
                 if let Some(check) = &credential.last_check {
                     self.keep_check(&credential, check).await;
                 }
                 Ok(Written { credential, warnings })
             }
             Ok(Added::TokenGone) => Err(Error::Unauthenticated(Unauthenticated::Unknown)),
-            Ok(Added::ServerTaken) => Err(exists(&mut *self.store.read().await?, &place, &credential.server).await?),
+            Ok(Added::ServerTaken) => {
+                Err(exists(&mut *self.store.read().await?, &place, &new.credential.server).await?)
+            }
             Err(conflict @ StoreError::Conflict(_)) => {
                 // Somebody may have deleted the scope meanwhile.
                 self.place(&mut *self.store.read().await?, &permit).await?;

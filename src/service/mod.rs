@@ -4,6 +4,7 @@
 //! an [`Error`] that says what went wrong in words of the domain. A change is one transaction that ends with its audit
 //! event; a secret leaves only after its event is durable.
 
+mod adding;
 mod audit;
 mod authentication;
 pub mod backup;
@@ -71,6 +72,7 @@ pub struct Service {
     deployment: DeploymentId,
     token_key: TokenKey,
     audit: AuditQueue,
+    adding: adding::AddQueue,
     proof: proof::ProofQueue,
     memory: memory::Memory,
     counts: counts::Counts,

@@ -75,10 +75,15 @@ impl<Q, A> Gathered<Q, A> {
         }
     }
 
-    /// All that has come, and where the answers go; nothing when everybody who could ask is gone.
+    /// All that has come of those who still wait, and where the answers go; nothing when everybody who could ask is gone.
     async fn next(&mut self) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)> {
-        let count = self.receiver.recv_many(&mut self.batch, BATCH).await;
-        (count > 0).then(|| self.batch.drain(..).map(|asked| (asked.question, asked.answer)).unzip())
+        while self.receiver.recv_many(&mut self.batch, BATCH).await > 0 {
+            self.batch.retain(|asked| !asked.answer.is_closed());
+            if !self.batch.is_empty() {
+                return Some(self.batch.drain(..).map(|asked| (asked.question, asked.answer)).unzip());
+            }
+        }
+        None
     }
 }
 
@@ -144,5 +149,19 @@ mod tests {
             assert_eq!(queue.ask(2).await, Some(2));
         };
         join!(gathered.serve(work), asking);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_done_for_who_has_given_up() {
+        let (queue, gathered) = Queue::<u32, u32>::new();
+        let work = async |questions: Vec<u32>| Some(questions.iter().map(|_| questions.iter().sum()).collect());
+        let asking = async {
+            let queue = queue;
+            let (gone, gone_too) = (queue.ask(1).now_or_never(), queue.ask(2).now_or_never());
+            assert_eq!((gone, gone_too), (None, None), "nobody has answered yet");
+            assert_eq!(queue.ask(4).await, Some(4));
+            assert_eq!(queue.ask(8).now_or_never(), None);
+        };
+        join!(asking, gathered.serve(work));
     }
 }

@@ -4,7 +4,8 @@
 //! not open what is stored, and what it stored could not be opened by others.
 
 use super::{
-    AuditQueue, Error, Service, counts::Counts, memory::Memory, proof::ProofQueue, replicas::OwnReplica, usage::Usage,
+    AuditQueue, Error, Service, adding::AddQueue, counts::Counts, memory::Memory, proof::ProofQueue,
+    replicas::OwnReplica, usage::Usage,
 };
 use crate::{
     crypto::{
@@ -140,6 +141,7 @@ impl Service {
             deployment,
             token_key: data_key.token_key(),
             audit,
+            adding: AddQueue::start(Arc::clone(&store)),
             proof: ProofQueue::start(store.prover()),
             memory: Memory::new(&*random),
             counts: Counts::new(),

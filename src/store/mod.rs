@@ -93,6 +93,10 @@ pub trait Store: Send + Sync + 'static {
     /// It is a conflict if the scope is gone.
     async fn credential_add(&self, new: NewSealedCredential<'_>) -> Result<Added, StoreError>;
 
+    /// Adds many at once, as far as nothing stands against each, and tells of each whether it is there. Rather fails than waits
+    /// long for others, so that one of them does not keep all waiting. What was not added may be tried by itself.
+    async fn credential_add_many(&self, new: &[NewSealedCredential<'_>]) -> Result<Vec<bool>, StoreError>;
+
     /// The audit log, on a connection that nothing else uses.
     fn audit_log(&self) -> Box<dyn AuditLog>;
 

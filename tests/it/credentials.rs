@@ -2,7 +2,10 @@
 
 use crate::{
     plain::{self, bearer, json},
-    support::{Server, id, login, organization, problem, project, pull, scope, secret_password, slug, store},
+    support::{
+        Server, id, login, organization, postgres::Cluster, problem, project, pull, raw, scope, secret_password, slug,
+        store,
+    },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use regcred::{
@@ -11,6 +14,7 @@ use regcred::{
     http::wire,
 };
 use serde_json::{Value, json};
+use std::thread;
 
 /// A server with a project, its scope, and an operator for it.
 async fn shop() -> (Server, Scope, Client) {
@@ -334,4 +338,54 @@ async fn a_password_comes_out_byte_for_byte_as_it_went_in() {
             assert!(got == password, "{project}: {:?} became {:?}", &password[..password.len().min(20)], got);
         }
     }
+}
+
+/// Everybody adds the same ones, all at the same time.
+async fn one_each_is_added(server: Server) {
+    const WRITERS: usize = 16;
+    const SERVERS: usize = 25;
+    server.project("acme/shop").await;
+    let shop = scope("acme/shop");
+    let editor = server.token(Role::Editor, &shop).await;
+    let path = format!("/v1/{shop}/credentials");
+    let before = events(&server.operator()).await;
+    let answers: Vec<_> = thread::scope(|threads| {
+        let write = |writer: usize| {
+            let (url, path, token) = (&server.public, &path, editor.expose());
+            move || -> Vec<_> {
+                let mut connection = raw::Connection::open(url).unwrap();
+                let add = |number| {
+                    let body = raw::credential(&format!("r{number}.example"), &format!("of-{writer}-for-{number}"));
+                    connection.send(&raw::post(path, token, &body)).unwrap();
+                    (number, writer, connection.answer().unwrap())
+                };
+                (0..SERVERS).map(add).collect()
+            }
+        };
+        let writers: Vec<_> = (0..WRITERS).map(|writer| threads.spawn(write(writer))).collect();
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    });
+    let config = passwords(&server, "acme/shop").await;
+    let stored = server.operator().credential_list_all(&shop, None).await.unwrap().items;
+    assert_eq!(
+        (stored.len(), events(&server.operator()).await - before),
+        (SERVERS, SERVERS + 2),
+        "and a token and a hand-out"
+    );
+    for (number, writer, answer) in &answers {
+        let registry = format!("r{number}.example");
+        let own = config[&registry] == format!("of-{writer}-for-{number}");
+        assert_eq!(answer.status, if own { 201 } else { 409 }, "{answer:?}");
+        let there = stored.iter().find(|credential| credential.server == registry).unwrap();
+        assert!(
+            String::from_utf8_lossy(&answer.body).contains(&id(there).to_string()),
+            "it names the one that is there: {answer:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_add_the_same_at_once_one_succeeds_and_the_others_learn_of_him() {
+    one_each_is_added(Server::start().await).await;
+    one_each_is_added(Server::on(&Cluster::shared().database())).await;
 }

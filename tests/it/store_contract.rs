@@ -1,6 +1,7 @@
 //! What every store promises, whatever database it stands on. A case knows `dyn Store` and a back door; each database
 //! runs all of them.
 
+mod adding;
 mod audit;
 mod bench;
 mod changes;
@@ -30,7 +31,11 @@ macro_rules! contract {
                 a_change_in_which_a_statement_failed_cannot_be_committed,
                 concurrent_writers_wait_for_their_turn_and_all_succeed,
                 a_closed_store_is_unavailable,
+            }
+            adding {
                 a_credential_is_added_with_its_event_or_not_at_all,
+                of_many_credentials_exactly_those_are_added_against_which_nothing_stands,
+                many_credentials_of_which_one_is_refused_are_not_added,
             }
             checks {
                 a_check_is_shown_with_the_password_that_it_was_of,

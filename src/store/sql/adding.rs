@@ -4,13 +4,15 @@ use super::{
     PATIENCE, SqlStore,
     audit::{self, event_columns},
     dialect::{Dialect, Statement, sql},
-    line,
-    rows::AddedRow,
+    line::{self, Line},
+    rows::{AddedRow, IdRow},
     turn,
     tx::{self, new_credential_columns},
 };
 use crate::store::{Added, NewSealedCredential, StoreError, Tx as _};
+use std::collections::HashSet;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// How a database adds the credential `$2` to `$19` in the name of the token `$1`, and says whether the token is there, and whether
 /// the credential is.
@@ -22,11 +24,22 @@ pub(super) enum Adding {
     InTransaction(&'static str),
 }
 
-/// Finds the token `$1` and keeps it from being revoked until the transaction ends, on PostgreSQL, as `held`.
+/// Finds these tokens and keeps them from being revoked until the transaction ends, on PostgreSQL, as `held`.
+macro_rules! holding_tokens {
+    ($ids:literal) => {
+        concat!(
+            "turn as materialized (select id, pg_advisory_xact_lock_shared(hashtextextended(id::text, 0)) from (",
+            $ids,
+            ") as ids), held as materialized (select t.id from turn join tokens t on t.id = turn.id for share of t)"
+        )
+    };
+}
+pub(super) use holding_tokens;
+
+/// The same for the token `$1`.
 macro_rules! holding_token {
     () => {
-        "turn as materialized (select pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))), \
-         held as materialized (select t.id from turn, tokens t where t.id = $1 for share of t)"
+        crate::store::sql::adding::holding_tokens!("select $1 as id")
     };
 }
 pub(super) use holding_token;
@@ -80,11 +93,34 @@ impl<DB: Dialect> SqlStore<DB> {
         let _turn = turn(&self.turns, deadline).await?;
         let mut connection = self.adder.lock().await;
         let mut line = connection.line(deadline).await?;
-        let statement = audit::bind_event(bind::<DB>(statement, new), Some(new.event));
+        let statement = audit::bind_event(bind_new::<DB>(statement, &new), Some(new.event));
         let added = statement.optional::<AddedRow>(&mut line).await.map_err(|error| line::unknown(&mut line, error));
         let (held, added) = added?.ok_or_else(no_answer)?;
         connection.keep(line);
         Ok(what_became(held, added))
+    }
+
+    pub(super) async fn add_many(&self, new: &[NewSealedCredential<'_>]) -> Result<Vec<bool>, StoreError> {
+        let deadline = Instant::now() + PATIENCE;
+        match (DB::ADDING, new) {
+            (Adding::AtOnce(_), [new]) => Ok(vec![self.add(*new).await? == Added::Yes]),
+            (Adding::AtOnce(_), _) => {
+                let _turn = turn(&self.turns, deadline).await?;
+                let mut connection = self.adder.lock().await;
+                let mut line = connection.line(deadline).await?;
+                line::run(&mut line, DB::BEGIN).await?;
+                let added = insert(&mut line, new).await?;
+                line::commit(&mut line).await?;
+                connection.keep(line);
+                Ok(added)
+            }
+            (Adding::InTransaction(_), _) => {
+                let mut session = self.write_until(deadline, DB::BEGIN_BRIEFLY).await?;
+                let added = insert(&mut session, new).await?;
+                session.finish().await?;
+                Ok(added)
+            }
+        }
     }
 
     async fn add_in_transaction(
@@ -93,7 +129,7 @@ impl<DB: Dialect> SqlStore<DB> {
         new: NewSealedCredential<'_>,
     ) -> Result<Added, StoreError> {
         let mut session = self.write().await?;
-        let added = bind::<DB>(statement, new).optional::<AddedRow>(&mut session).await?;
+        let added = bind_new::<DB>(statement, &new).optional::<AddedRow>(&mut session).await?;
         let (held, added) = added.ok_or_else(no_answer)?;
         if added {
             Box::new(session).commit(new.event.clone()).await?;
@@ -102,7 +138,20 @@ impl<DB: Dialect> SqlStore<DB> {
     }
 }
 
-fn bind<DB: Dialect>(statement: Statement<DB>, new: NewSealedCredential<'_>) -> Statement<DB> {
+/// Inserts those against which nothing stands, and their events as the last thing.
+async fn insert<DB: Dialect>(
+    line: &mut impl Line<DB>,
+    new: &[NewSealedCredential<'_>],
+) -> Result<Vec<bool>, StoreError> {
+    let there: HashSet<Uuid> = DB::add(new).all::<IdRow>(line).await?.into_iter().collect();
+    let added: Vec<_> = new.iter().map(|new| there.contains(&new.credential.id.as_uuid())).collect();
+    let events: Vec<_> = new.iter().zip(&added).filter(|(_, added)| **added).map(|(new, _)| new.event).collect();
+    audit::record::<DB>(line, None, &events).await?;
+    Ok(added)
+}
+
+/// Gives the next nineteen `?` or `$n` a token and the credential that is added in its name.
+pub(super) fn bind_new<DB: Dialect>(statement: Statement<DB>, new: &NewSealedCredential<'_>) -> Statement<DB> {
     tx::bind_credential(statement.bind(new.token.as_uuid()), new.credential, new.scope, new.password)
 }
 

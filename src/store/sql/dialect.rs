@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{audit::AuditEvent, id::CredentialId, timestamp::Timestamp},
-    store::{Corrupt, Premise, Rows, StoreError},
+    store::{Corrupt, NewSealedCredential, Premise, Rows, StoreError},
 };
 use futures_util::stream::BoxStream;
 use sqlx::{
@@ -125,11 +125,15 @@ pub(super) trait Dialect:
     const LIMIT: Option<&'static str>;
 
     /// Finds out which of these premises hold no longer. There is one at least, and [`MOST_ROWS`](super::MOST_ROWS) at most; so it is with
-    /// the two others.
+    /// the others.
     fn lapsed(premises: &[Premise]) -> Statement<Self>;
 
     /// Takes numbers for these events and writes them, if what is guarded holds: the last thing of a transaction, or one by itself.
     fn record(guard: Option<&Guard>, events: &[&AuditEvent]) -> Statement<Self>;
+
+    /// Adds credentials, each in the name of its token, as far as that is there and the scope has none for that server. Answers
+    /// the identifiers of those that it added.
+    fn add(new: &[NewSealedCredential<'_>]) -> Statement<Self>;
 
     /// Marks credentials as used, each if that is worth a write. Waits for their rows, if at all, in the order of identifiers, which
     /// all processes share: so none waits for another in a circle.

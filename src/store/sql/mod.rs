@@ -248,6 +248,10 @@ impl<DB: Dialect> Store for SqlStore<DB> {
         self.add(new).await
     }
 
+    async fn credential_add_many(&self, new: &[NewSealedCredential<'_>]) -> Result<Vec<bool>, StoreError> {
+        self.add_many(new).await
+    }
+
     fn audit_log(&self) -> Box<dyn AuditLog> {
         Box::new(audit::SqlAuditLog::new(self.own_connection(), Arc::clone(&self.audit_turns)))
     }

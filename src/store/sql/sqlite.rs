@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{audit::AuditEvent, id::CredentialId, timestamp::Timestamp},
-    store::Premise,
+    store::{NewSealedCredential, Premise},
 };
 use futures_util::stream::BoxStream;
 use sqlx::{
@@ -72,6 +72,10 @@ impl Dialect for Sqlite {
 
     fn record(guard: Option<&Guard>, events: &[&AuditEvent]) -> Statement<Self> {
         batches::record(guard, events)
+    }
+
+    fn add(new: &[NewSealedCredential<'_>]) -> Statement<Self> {
+        batches::add(new)
     }
 
     fn mark(uses: &[(CredentialId, Timestamp)]) -> Statement<Self> {

@@ -9,7 +9,7 @@ use regcred::{
         permission::{Action, Role},
         scope::Scope,
     },
-    store::{Added, AuditScope, MasterKeyState, NewSealedCredential, StoreError},
+    store::{AuditScope, MasterKeyState, StoreError},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -245,68 +245,4 @@ pub async fn a_closed_store_is_unavailable(bench: Bench) {
     bench.store.close().await;
     assert!(matches!(bench.store.read().await, Err(StoreError::Unavailable(_))));
     assert!(matches!(bench.store.begin().await, Err(StoreError::Unavailable(_))));
-}
-
-pub async fn a_credential_is_added_with_its_event_or_not_at_all(bench: Bench) {
-    let acme = bench.scope("acme", None).await;
-    let far = super::bench::at(super::bench::now() * 2);
-    let (token, _, _) = bench.token(Role::Editor, Some(&acme), far).await;
-    let (gone, _, _) = bench.token(Role::Editor, Some(&acme), far).await;
-    let mut tx = bench.begin().await;
-    assert!(tx.token_delete(Some(acme.id), gone.id).await.unwrap());
-    bench.commit(tx).await;
-    bench.back_door.refuse_some_events().await;
-
-    let mut events = bench.event_count().await;
-    for (server, by, principal, expected) in [
-        ("quay.io", token.id, "argo", Some(Added::Yes)),
-        ("quay.io", token.id, "argo", Some(Added::ServerTaken)),
-        ("ghcr.io", gone.id, "argo", Some(Added::TokenGone)),
-        ("quay.io", gone.id, "argo", Some(Added::TokenGone)),
-        ("ghcr.io", token.id, REFUSED, None),
-        ("ghcr.io", token.id, "argo", Some(Added::Yes)),
-    ] {
-        let sealed = bench.sealed(&acme, server).await;
-        let password = sealed.password.as_ref().unwrap();
-        let mut event = bench.event(Action::CredentialCreate, Some(&acme));
-        principal.clone_into(&mut event.principal);
-        let new = NewSealedCredential {
-            token: by,
-            credential: &sealed.credential,
-            scope: acme.id,
-            password: (&password.sealed, &password.fingerprint),
-            event: &event,
-        };
-        let before = bench.credentials(&acme, None, 100).await.len();
-        assert_eq!(bench.store.credential_add(new).await.ok(), expected, "{server} by {principal}");
-        let added = usize::from(expected == Some(Added::Yes));
-        assert_eq!(bench.credentials(&acme, None, 100).await.len(), before + added);
-        events += added;
-        assert_eq!(bench.event_count().await, events, "{server} by {principal}");
-        if added == 1 {
-            assert_eq!(
-                bench.read().await.credential_find(&acme, sealed.credential.id).await.unwrap(),
-                Some(sealed.credential)
-            );
-        }
-    }
-    // Of a scope that is gone, it is a conflict.
-    let sealed = bench.sealed(&acme, "docker.io").await;
-    let (password, event) = (sealed.password.as_ref().unwrap(), bench.event(Action::CredentialCreate, Some(&acme)));
-    let other = bench.scope_record("other", None);
-    let new = NewSealedCredential {
-        token: token.id,
-        credential: &sealed.credential,
-        scope: other.id,
-        password: (&password.sealed, &password.fingerprint),
-        event: &event,
-    };
-    assert!(matches!(bench.store.credential_add(new).await, Err(StoreError::Conflict(_))));
-    // Where numbers of events are lost, there is no event, and so no credential.
-    assert!(bench.back_door.execute("delete from audit_position").await);
-    for _ in 0..3 {
-        let added = bench.store.credential_add(NewSealedCredential { scope: acme.id, ..new }).await;
-        assert!(!matches!(added, Ok(Added::Yes)), "what was tried before has not made them anew");
-    }
-    assert_eq!(bench.credentials(&acme, None, 100).await.len(), 2);
 }

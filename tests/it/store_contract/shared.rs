@@ -1,6 +1,9 @@
 //! What a store promises besides when other processes use the same database: two stores on one PostgreSQL.
 
-use super::bench::{Bench, REFUSED, at, now, postgres_store, two_on_postgres, unconditional};
+use super::{
+    adding::Adding,
+    bench::{Bench, REFUSED, at, now, postgres_store, two_on_postgres, unconditional},
+};
 use crate::support::{
     Proxy,
     postgres::{Cluster, Database},
@@ -324,4 +327,27 @@ async fn connections_that_ended_while_nobody_asked_are_noticed_before_they_are_u
         assert!(asked.is_ok() && begun.is_ok(), "{number}: {:?}, {:?}", asked.err(), begun.err());
         held.push(begun);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_credentials_do_not_wait_for_others_as_long_as_one_does() {
+    let (bench, other, _database) = two_on_postgres("pool_max_conns=8").await;
+    let (acme, globex) = (bench.scope("acme", None).await, bench.scope("globex", None).await);
+    let far = at(now() * 2);
+    let (token, _, _) = bench.token(Role::Editor, Some(&acme), far).await;
+    let (theirs, _, _) = bench.token(Role::Editor, Some(&globex), far).await;
+    // Another process is about to revoke a token, and takes its time.
+    let mut revoking = other.begin().await.unwrap();
+    assert!(revoking.token_delete(Some(globex.id), theirs.id).await.unwrap());
+    let ours = Adding::new(&bench, token.id, &acme, "quay.io", "argo").await;
+    let one = Adding::new(&bench, theirs.id, &globex, "quay.io", "argo").await;
+    let (store, (many, single)) = (&bench.store, ([ours.as_new(), one.as_new()], one.as_new()));
+    let first = tokio::select! {
+        many = store.credential_add_many(&many) => Some(many),
+        _ = store.credential_add(single) => None,
+    };
+    assert!(matches!(first, Some(Err(StoreError::Unavailable(_)))), "it gives up first: {first:?}");
+    assert_eq!(store.credential_add_many(&[ours.as_new()]).await.unwrap(), [true], "whom nothing keeps is not kept");
+    drop(revoking);
+    assert_eq!(store.credential_add_many(&[one.as_new()]).await.unwrap(), [true]);
 }

@@ -1,12 +1,20 @@
 //! Statements over many rows of values at once, as PostgreSQL takes them: an array for each column, however long.
 
 use crate::{
-    domain::{audit::AuditEvent, credential::LAST_USED_STEP_MINUTES, id::CredentialId, timestamp::Timestamp},
+    domain::{
+        audit::AuditEvent,
+        credential::{Credential, LAST_USED_STEP_MINUTES},
+        id::CredentialId,
+        identity::Identity,
+        timestamp::Timestamp,
+    },
     store::{
-        Premise,
+        NewSealedCredential, Premise,
         sql::{
+            adding::holding_tokens,
             audit::{Guard, event_columns},
             dialect::{Statement, sql},
+            tx::new_credential_columns,
         },
     },
 };
@@ -45,6 +53,21 @@ const RECORD: &str = concat!(
      address, number)"
 );
 
+/// Tokens, then rows in the order of their scopes, whose stamps they change: an order that all processes share.
+const ADD: &str = concat!(
+    "with ",
+    holding_tokens!("select distinct id from unnest($1) as t (id) order by id"),
+    ", added as (insert into credentials ",
+    new_credential_columns!(),
+    " select n.id, n.scope_id, n.server, n.kind, n.username, n.email, n.image_prefix, n.expires_at, n.enabled, \
+     n.version, n.revision, n.sealed, n.fingerprint, n.created_at, n.updated_at, n.rotated_at, n.identity, n.ca_certificates \
+     from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) as n (token_id, \
+     id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, revision, sealed, \
+     fingerprint, created_at, updated_at, rotated_at, identity, ca_certificates) join held on held.id = n.token_id order by n.scope_id, n.server \
+     on conflict do nothing returning id) \
+     select id from added"
+);
+
 /// The rows are locked in their order first: an update takes them as it meets them.
 const MARK: &str = "with held as (select c.id, used.at from credentials c \
      join unnest($1, $2, $3) as used (id, at, before) on used.id = c.id \
@@ -74,6 +97,30 @@ pub(super) fn record(guard: Option<&Guard>, events: &[&AuditEvent]) -> Statement
         .bind(column(events, |event| array(&event.objects)))
         .bind(column(events, |event| event.outcome.name()))
         .bind(column(events, |event| event.address.map(|address| address.to_string())))
+}
+
+pub(super) fn add(new: &[NewSealedCredential<'_>]) -> Statement<Postgres> {
+    let text = |value: fn(&Credential) -> Option<String>| column(new, |new| value(new.credential));
+    sql(ADD)
+        .bind(column(new, |new| new.token.as_uuid()))
+        .bind(column(new, |new| new.credential.id.as_uuid()))
+        .bind(column(new, |new| new.scope.as_uuid()))
+        .bind(text(|credential| Some(credential.server.to_string())))
+        .bind(text(|credential| Some(credential.kind.to_string())))
+        .bind(text(|credential| credential.username.as_ref().map(ToString::to_string)))
+        .bind(text(|credential| credential.email.as_ref().map(ToString::to_string)))
+        .bind(text(|credential| credential.image_prefix.as_ref().map(ToString::to_string)))
+        .bind(column(new, |new| new.credential.expires_at))
+        .bind(column(new, |new| new.credential.enabled))
+        .bind(column(new, |new| i64::from(new.credential.version)))
+        .bind(column(new, |new| i64::from(new.credential.revision)))
+        .bind(column(new, |new| new.password.0.as_bytes().to_vec()))
+        .bind(column(new, |new| new.password.1.to_vec()))
+        .bind(column(new, |new| new.credential.created_at))
+        .bind(column(new, |new| new.credential.updated_at))
+        .bind(column(new, |new| new.credential.rotated_at))
+        .bind(text(|credential| credential.identity.as_ref().map(Identity::to_text)))
+        .bind(text(|credential| credential.ca_certificates.as_ref().map(ToString::to_string)))
 }
 
 pub(super) fn mark(uses: &[(CredentialId, Timestamp)]) -> Statement<Postgres> {

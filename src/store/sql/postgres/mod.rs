@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::{audit::AuditEvent, id::CredentialId, timestamp::Timestamp},
-    store::Premise,
+    store::{NewSealedCredential, Premise},
 };
 use futures_util::stream::BoxStream;
 use sqlx::{
@@ -78,6 +78,10 @@ impl Dialect for Postgres {
 
     fn record(guard: Option<&Guard>, events: &[&AuditEvent]) -> Statement<Self> {
         batches::record(guard, events)
+    }
+
+    fn add(new: &[NewSealedCredential<'_>]) -> Statement<Self> {
+        batches::add(new)
     }
 
     fn mark(uses: &[(CredentialId, Timestamp)]) -> Statement<Self> {

@@ -7,11 +7,13 @@
 use crate::{
     domain::{audit::AuditEvent, credential::LAST_USED_STEP_MINUTES, id::CredentialId, timestamp::Timestamp},
     store::{
-        Premise,
+        NewSealedCredential, Premise,
         sql::{
             MOST_ROWS,
+            adding::bind_new,
             audit::{Guard, bind_event, event_columns},
             dialect::{Statement, sql},
+            tx::new_credential_columns,
         },
     },
 };
@@ -41,6 +43,17 @@ static RECORD: LazyLock<Texts> = LazyLock::new(|| {
     Texts::new(head, 13, ") as event where column1 is not null and (select open from guard)")
 });
 
+/// What the scope has already does nothing, also if it came a row before.
+static ADD: LazyLock<Texts> = LazyLock::new(|| {
+    let head = concat!(
+        "insert into credentials ",
+        new_credential_columns!(),
+        " select column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, column12, \
+         column13, column14, column15, column16, column17, column18, column19 from (values "
+    );
+    Texts::new(head, 19, ") as new where column1 in (select id from tokens) on conflict do nothing returning id")
+});
+
 /// Whoever has the turn waits for no row.
 pub(super) static MARK: LazyLock<Texts> = LazyLock::new(|| {
     let head = "with used (id, at, before) as (values ";
@@ -67,6 +80,11 @@ pub(super) fn record(guard: Option<&Guard>, events: &[&AuditEvent]) -> Statement
     };
     let statement = sql(text).bind(version).bind(until);
     events.iter().copied().map(Some).chain(repeat(None)).take(rows).fold(statement, bind_event)
+}
+
+pub(super) fn add(new: &[NewSealedCredential<'_>]) -> Statement<Sqlite> {
+    let (rows, text) = ADD.at_least(new.len());
+    new.iter().chain(repeat(&new[0])).take(rows).fold(sql(text), |statement, new| bind_new(statement, new))
 }
 
 pub(super) fn mark(uses: &[(CredentialId, Timestamp)]) -> Statement<Sqlite> {
