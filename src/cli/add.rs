@@ -14,11 +14,12 @@ use crate::{
     client::NewCredential,
     config::client::ClientOptions,
     domain::{
-        check::PullTarget,
+        check::{Finding, PullTarget},
         credential::{Email, Username},
         kind::RegistryKind,
         server::{ImagePrefix, RegistryServer, StatedServer},
     },
+    http::wire::LastCheck,
 };
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
@@ -77,9 +78,10 @@ pub(super) struct Add {
     /// File with certificates in PEM that may vouch for the registry, for one with an authority of its own
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Try the login at its registry, and add it only if it works
+    /// Try the login at its registry, and do not add it if that proves it useless
     ///
-    /// A registry that cannot be reached or has trouble says nothing of the login, which is then added with a warning.
+    /// So it is if the registry refuses it, or if what has the server's name is no registry. A registry that cannot be reached, has
+    /// trouble or is not trusted from where the service stands proves nothing: then the login is added with a warning.
     #[arg(long)]
     verify: bool,
     /// With --verify: an image that the login must be able to pull
@@ -134,12 +136,19 @@ pub(super) async fn run(args: Add) -> Result<(), Failure> {
         let failure = explain_conflict(&session, &scope, Some(&server))(error);
         if refused { failure.hint("to add it all the same, leave --verify out") } else { failure }
     })?;
-    if let Some(check) = added.last_check.as_ref().filter(|check| check.result != "ok") {
-        output::warn(&format!("the login was added without being verified: {}", check.detail));
-    }
     output::note(&format!("Added {} to {}.", title(&added), called(&scope)));
+    added.last_check.as_ref().into_iter().for_each(tell);
     show_warnings(&added);
     output::one(&added, args.output)
+}
+
+/// Says what became of trying a login that was then added.
+fn tell(check: &LastCheck) {
+    if check.reason.parse().is_ok_and(Finding::is_proof_for) {
+        output::note(&format!("It works: {}.", check.detail));
+    } else {
+        output::warn(&format!("the login was added without being verified: {}", check.detail));
+    }
 }
 
 /// The registry that is meant.

@@ -47,15 +47,6 @@ impl Stage {
         }
     }
 
-    /// Whether a login may be kept that got so far: it works, or what stands in its way may pass by itself.
-    #[must_use]
-    pub const fn may_pass(self) -> bool {
-        match self {
-            Self::Ok | Self::Connect | Self::RateLimited | Self::Unavailable => true,
-            Self::Dns | Self::Tls | Self::NotARegistry | Self::Unauthorized | Self::NoPullAccess => false,
-        }
-    }
-
     /// Whether the registry itself has said that this login is of no use. All else may pass by itself.
     #[must_use]
     pub const fn is_refusal(self) -> bool {
@@ -140,6 +131,9 @@ findings! {
     RateLimited = "rate_limited", RateLimited, "the registry answers no more requests for now; this says nothing of the login";
     /// Its own fault.
     RegistryFailed = "registry_failed", Unavailable, "the registry has trouble of its own; this says nothing of the login";
+    /// It went away in the midst of it.
+    BrokenOff = "broken_off", Unavailable,
+        "the registry broke the connection off before it had answered; this says nothing of the login";
     /// Too slow.
     TimedOut = "timed_out", Unavailable, "the registry did not answer in time; this says nothing of the login";
     /// It was let in.
@@ -148,6 +142,48 @@ findings! {
     PullAllowed = "pull_allowed", Ok, "the login may pull the image";
     /// Everybody is let in.
     NoLoginNeeded = "no_login_needed", Ok, "the registry asks for no login, so this one was not tried";
+}
+
+impl Finding {
+    /// Whether a login is proven to work.
+    #[must_use]
+    pub const fn is_proof_for(self) -> bool {
+        matches!(self, Self::LoginAccepted | Self::PullAllowed)
+    }
+
+    /// Whether a login is proven to be of no use as it was given: the registry says so, or what has the server's name is no
+    /// registry. All else may be because of the hour, or of where regcred stands and what its operator has allowed; nodes, which
+    /// stand elsewhere, may well pull with such a login.
+    #[must_use]
+    pub const fn is_proof_against(self) -> bool {
+        match self {
+            Self::NameNotFound
+            | Self::CertificateName
+            | Self::NoHttp
+            | Self::NoRegistryApi
+            | Self::Redirected
+            | Self::NoKnownChallenge
+            | Self::LoginRefused
+            | Self::PullRefused
+            | Self::RepositoryNotFound => true,
+            Self::AddressNotAllowed
+            | Self::NoConnection
+            | Self::ConnectTimedOut
+            | Self::NoTls
+            | Self::CertificateNotTrusted
+            | Self::CertificateTime
+            | Self::CertificateInvalid
+            | Self::RealmNotAllowed
+            | Self::NoToken
+            | Self::RateLimited
+            | Self::RegistryFailed
+            | Self::BrokenOff
+            | Self::TimedOut
+            | Self::LoginAccepted
+            | Self::PullAllowed
+            | Self::NoLoginNeeded => false,
+        }
+    }
 }
 
 impl FromStr for Finding {
@@ -297,6 +333,18 @@ mod tests {
     fn only_the_registry_itself_marks_a_login_as_refused() {
         let refusals: Vec<_> = Finding::ALL.iter().filter(|finding| finding.stage().is_refusal()).collect();
         assert_eq!(refusals, [&Finding::LoginRefused, &Finding::PullRefused, &Finding::RepositoryNotFound]);
+    }
+
+    #[test]
+    fn what_may_pass_by_itself_proves_nothing() {
+        for finding in Finding::ALL {
+            assert!(!(finding.is_proof_for() && finding.is_proof_against()), "{finding:?}");
+            // A 429, a 5xx or a time-out never marks a login as bad.
+            let passing = matches!(finding.stage(), Stage::Connect | Stage::RateLimited | Stage::Unavailable);
+            assert!(!(passing && finding.is_proof_against()), "{finding:?}");
+            assert!(!finding.stage().is_refusal() || finding.is_proof_against(), "{finding:?}");
+            assert_eq!(finding.is_proof_for(), finding.stage() == Stage::Ok && *finding != Finding::NoLoginNeeded);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -131,11 +131,13 @@ async fn send(stream: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<
 
 /// What broke an exchange.
 fn finding(error: &hyper::Error) -> Finding {
-    // Reset or cut off: its machine went down, or a proxy gave up. No login is to blame, nor the kind of server.
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-    if source.is_some_and(|source| source.kind() == std::io::ErrorKind::TimedOut) {
-        Finding::TimedOut
-    } else {
-        Finding::NoHttp
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    match source.map(io::Error::kind) {
+        Some(io::ErrorKind::TimedOut) => Finding::TimedOut,
+        // A body whose parts have no sizes.
+        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => Finding::NoHttp,
+        _ if error.is_parse() => Finding::NoHttp,
+        // Reset or cut off: its machine went down, or a proxy gave up. No login is to blame, nor the kind of server.
+        _ => Finding::BrokenOff,
     }
 }

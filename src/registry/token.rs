@@ -39,7 +39,8 @@ pub(super) async fn token(
     let path = path_and_query(&url);
     let answer =
         exchange(dialer, Arc::clone(tls), ask(Method::GET, &path, Some(login.basic()), None)).await?.check()?;
-    let answer = if [404, 405].contains(&answer.status.as_u16()) {
+    let by_form = [404, 405].contains(&answer.status.as_u16());
+    let answer = if by_form {
         let path = path_and_query(&realm.url);
         let form = login.form(service, scope);
         exchange(dialer, Arc::clone(tls), ask(Method::POST, &path, None, Some(form))).await?.check()?
@@ -48,8 +49,10 @@ pub(super) async fn token(
     };
     match answer.status.as_u16() {
         200 => read(&answer).ok_or(Finding::NoToken),
-        // By the form, a wrong password is `invalid_grant` with status 400 (RFC 6749 section 5.2).
-        400 | 401 | 403 => Err(Finding::LoginRefused),
+        401 | 403 => Err(Finding::LoginRefused),
+        // By the form, a wrong password is `invalid_grant` with this status (RFC 6749 section 5.2). Otherwise it is about what
+        // was asked for: DigitalOcean says so of a registry that is not there.
+        400 if by_form => Err(Finding::LoginRefused),
         _ => Err(Finding::NoToken),
     }
 }

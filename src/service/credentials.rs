@@ -41,7 +41,7 @@ pub enum TryFirst {
     /// It is kept as it is.
     #[default]
     No,
-    /// It is kept unless it is found not to work, perhaps for an image. What may pass by itself is no reason.
+    /// It is kept unless it is proven to be of no use, perhaps for an image. That nothing could be proven is no reason.
     Yes(Option<PullTarget>),
 }
 
@@ -82,6 +82,10 @@ impl Service {
         let mut queries = self.store.read().await?;
         let place = self.place(&mut *queries, &permit).await?;
         let data_key = self.data_key(&mut *queries, place.id).await?;
+        // It is found out for certain when it is added. But what will not be added is better not sent anywhere.
+        if *try_first != TryFirst::No && queries.credential_find_id(place.id, &server).await?.is_some() {
+            return Err(exists(&mut *queries, &place, &server).await?);
+        }
         drop(queries);
         let NewCredential { username, email, image_prefix, enabled, ca_certificates, password, .. } = new;
         let mut credential = Credential {

@@ -74,7 +74,7 @@ impl Service {
         event.operation = Action::CredentialVerify;
         self.audit.record(event).await?;
         let check = self.try_login(credential, password, image).await;
-        if check.finding.stage().may_pass() { Ok(check) } else { Err(Error::NotVerified(check.finding)) }
+        if check.finding.is_proof_against() { Err(Error::NotVerified(check.finding)) } else { Ok(check) }
     }
 
     async fn try_login(&self, credential: &Credential, password: &Password, image: Option<&PullTarget>) -> Check {

@@ -14,10 +14,10 @@ use crate::{
 use actix_web::{HttpResponse, http::StatusCode};
 use std::sync::Arc;
 
-/// Adds a credential; with `verify=true` only if the registry takes the login.
+/// Adds a credential; with `verify=true` the login is tried first, and not added if that proves it useless.
 ///
-/// A registry that cannot be reached, has trouble or is too slow says nothing of the login, which is then added all the same;
-/// `last_check` tells.
+/// So it is if the registry refuses it, or if what has the server's name is no registry. A registry that cannot be reached, has
+/// trouble, is too slow or not trusted proves nothing, and the login is added all the same; `last_check` tells.
 #[utoipa::path(post, path = "/v1/{scope}/credentials", operation_id = "credential_create", tag = "credentials",
     params(
         ("verify" = Option<bool>, Query, description = "Whether to try the login first; takes up to 20 seconds."),
@@ -27,7 +27,7 @@ use std::sync::Arc;
             ("location" = String, description = "Where it is."), ("etag" = String, description = "For If-Match."))),
         (status = 409, description = "The scope has a credential for this server already; existing_id names it.",
             body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The body is not valid, or the login was tried and does not work; check says why.",
+        (status = 422, description = "The body is not valid, or the login was tried and is of no use; check says why.",
             body = wire::Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Problem> {
     let (scope, try_first) = (call.scope()?, try_first(call.query())?);

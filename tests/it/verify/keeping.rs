@@ -115,6 +115,48 @@ async fn a_login_is_added_only_if_it_works_where_that_is_asked_for() {
     let log = shop.server.operator().audit_list_all(&shop.scope).await.unwrap().items;
     let count = |operation| log.iter().filter(|event| event.operation == operation).count();
     assert_eq!((count("credential.verify"), count("credential.create")), (4, 3));
+    // Where there is one already, it is said before anything is sent.
+    let before = peer.connections();
+    let refused = problem(add(&login(&peer.host(), "bot", "right horse")).await);
+    assert_eq!((refused.status, slug(&refused), peer.connections()), (409, "credential-exists", before));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_registry_is_not_added_and_what_proves_nothing_is() {
+    let site = Peer::start(|_| Response::with(200, &[("content-type", "text/html")], "<html>welcome</html>"));
+    let signpost = Peer::start(|_| Response::with(301, &[("location", "https://ghcr.io/v2/")], ""));
+    let other = Peer::start(|_| Response::challenge("Negotiate"));
+    let elsewhere = Peer::start(|_| Response::challenge(r#"Bearer realm="http://127.0.0.1:9/token""#));
+    let open = Peer::start(|_| Response::welcome());
+    let authority = Authority::new();
+    let [own, strange] = ["127.0.0.1", "registry.example.com"]
+        .map(|name| Peer::with_tls(&authority.identity(name), |_| Response::welcome()));
+    let hosts = [&site, &signpost, &other, &elsewhere, &open].map(Peer::host);
+    let shop = Shop::open(&hosts.each_ref().map(String::as_str), &[]).await;
+    let add = async |login: &crate::support::Login| {
+        shop.editor.credential_create_verified(&shop.scope, &login.request(), None).await
+    };
+    for (login, reason) in [
+        (login(&site.host(), "bot", "pw"), "no_registry_api"),
+        (login(&signpost.host(), "bot", "pw"), "redirected"),
+        (login(&other.host(), "bot", "pw"), "no_known_challenge"),
+        (login("registry.invalid", "bot", "pw"), "name_not_found"),
+        (login(&strange.host(), "bot", "pw").vouched_by(&authority.pem), "certificate_name"),
+    ] {
+        let refused = problem(add(&login).await);
+        assert_eq!((refused.status, slug(&refused)), (422, "login-not-verified"));
+        assert_eq!(refused.check.expect("it is said why").reason, reason);
+    }
+    assert!(shop.editor.credential_list_all(&shop.scope, None).await.unwrap().items.is_empty());
+    for (login, result, reason) in [
+        (login(&elsewhere.host(), "bot", "pw"), "not_a_registry", "realm_not_allowed"),
+        (login(&own.host(), "bot", "pw"), "tls", "certificate_not_trusted"),
+        (login("10.0.0.1", "bot", "pw"), "connect", "address_not_allowed"),
+        (login(&open.host(), "bot", "pw"), "ok", "no_login_needed"),
+    ] {
+        let added = add(&login).await.unwrap();
+        assert_eq!(added.last_check.as_ref().map(told), Some((result, reason)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,7 +215,8 @@ async fn the_command_line_tries_one_or_all_and_says_so_by_its_exit_code() {
     let registry = Registry::start("bot", "right horse");
     registry.push("team/app:1.0");
     let slow = Peer::start(|_| Response::with(503, &[], ""));
-    let shop = Shop::open(&[&registry.host, &slow.host()], &[]).await;
+    let open = Peer::start(|_| Response::welcome());
+    let shop = Shop::open(&[&registry.host, &slow.host(), &open.host()], &[]).await;
     let cli = shop.server.cli().env("REGCRED_PROJECT", "acme/shop");
     let host = registry.host.as_str();
     let image = format!("{host}/team/app:1.0");
@@ -187,6 +230,12 @@ async fn the_command_line_tries_one_or_all_and_says_so_by_its_exit_code() {
     assert!(refused.stderr.contains("hint: to add it all the same, leave --verify out"), "{refused:?}");
     let added = add(host, "right horse", &["--image", &image]);
     assert_eq!(added.status, 0, "{added:?}");
+    assert!(added.stderr.contains("It works: the login may pull the image.\n"), "{added:?}");
+    let open = add(&open.host(), "pw", &["--disable"]);
+    assert_eq!(open.status, 0);
+    assert!(
+        open.stderr.contains("warning: the login was added without being verified: the registry asks for no login")
+    );
     let warned = add(&slow.host(), "pw", &[]);
     assert_eq!(warned.status, 0);
     assert!(warned.stderr.contains("warning: the login was added without being verified: the registry has trouble"));

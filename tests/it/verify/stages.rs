@@ -65,7 +65,6 @@ async fn not_a_registry_whatever_else_answers() {
     is(&answered(Response::with(404, &json, "{}")).await, "not_a_registry", "no_registry_api");
     is(&answered(Response::with(401, &html, "")).await, "not_a_registry", "no_known_challenge");
     is(&answered(Response::challenge("Negotiate")).await, "not_a_registry", "no_known_challenge");
-    is(&answered(Response::Close).await, "not_a_registry", "no_http");
     is(&answered(Response::Whole("SSH-2.0-OpenSSH\r\n\r\n".to_owned())).await, "not_a_registry", "no_http");
 }
 
@@ -91,6 +90,14 @@ async fn rate_limited_and_unavailable_say_nothing_of_the_login() {
     is(&answered(Response::with(429, &[("retry-after", "60")], "")).await, "rate_limited", "rate_limited");
     for status in [500, 502, 503, 504] {
         is(&answered(Response::with(status, &[], "")).await, "unavailable", "registry_failed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unavailable_what_breaks_off() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n{";
+    for reply in [Response::Close, Response::Whole("HTTP/1.1 200".to_owned()), Response::Whole(head.to_owned())] {
+        is(&answered(reply).await, "unavailable", "broken_off");
     }
 }
 
@@ -129,6 +136,7 @@ async fn every_stage_of_the_token_server_is_told_too() {
         (Response::with(401, &[], ""), "unauthorized", "login_refused"),
         (Response::with(403, &[], ""), "unauthorized", "login_refused"),
         (Response::with(418, &[], ""), "not_a_registry", "no_token"),
+        (Response::with(400, &[], r#"{"error":"invalid_scope"}"#), "not_a_registry", "no_token"),
         (Response::with(429, &[], ""), "rate_limited", "rate_limited"),
         (Response::with(503, &[], ""), "unavailable", "registry_failed"),
     ] {
@@ -145,18 +153,28 @@ async fn every_stage_of_the_token_server_is_told_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_server_that_knows_only_forms_gets_one() {
+    assert_eq!(by_form("s3cret-pw").await, ("ok".to_owned(), "login_accepted".to_owned()));
+    assert_eq!(by_form("another").await, ("unauthorized".to_owned(), "login_refused".to_owned()));
+}
+
+/// What becomes of a login at a token server that takes this password, in forms alone.
+async fn by_form(password: &'static str) -> (String, String) {
     let host = format!("127.0.0.1:{}", free_port());
     let own = host.clone();
     let peer = Peer::at(&host, None, move |seen| {
         with_tokens(&own, seen, |seen| match seen.method.as_str() {
-            "POST" if seen.body.contains("password=s3cret-pw") && seen.body.contains("grant_type=password&") => {
+            "POST"
+                if seen.body.ends_with(&format!("password={password}"))
+                    && seen.body.contains("grant_type=password&") =>
+            {
                 Response::with(200, &[], &json!({"access_token": "abc"}).to_string())
             }
             "POST" => Response::with(400, &[], r#"{"error":"invalid_grant"}"#),
             _ => Response::with(405, &[], ""),
         })
     });
-    assert_eq!(told(&at_peer(&peer, None).await), ("ok", "login_accepted"));
+    let check = at_peer(&peer, None).await;
+    (check.result, check.reason)
 }
 
 #[tokio::test(flavor = "multi_thread")]
