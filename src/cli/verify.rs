@@ -10,6 +10,7 @@ use super::{
     session::{Session, called},
 };
 use crate::{
+    client::ClientError,
     config::client::ClientOptions,
     domain::{check::PullTarget, id::CredentialId, scope::Scope},
     http::wire::{Credential, LastCheck},
@@ -19,6 +20,8 @@ use clap::{Args, ValueHint};
 use comfy_table::{Cell, Color};
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
+use std::time::Duration;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 pub(super) const EXAMPLES: &str = "\
@@ -35,8 +38,11 @@ It ends with 0 if all that were tried work, with 1 if one does not, and with 6 i
 registries did not say so: because they cannot be reached, have trouble or want to be
 left alone for a while.";
 
-/// How many are tried at once.
+/// How many are tried at once: as many as a service takes of one organization.
 const AT_ONCE: usize = 4;
+/// How often one is sent where others of the organization take all its turns, and what lies in between.
+const TIMES: u32 = 60;
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Tries credentials at their registries.
 #[derive(Args)]
@@ -153,7 +159,7 @@ async fn all(session: &Session, scope: &Scope) -> Result<Vec<Tried>, Failure> {
     let calls = own.into_iter().map(|item| {
         let bar = &bar;
         async move {
-            let check = session.client.credential_verify(scope, CredentialId::from_uuid(item.id), None).await;
+            let check = patiently(session, scope, CredentialId::from_uuid(item.id)).await;
             bar.step();
             check.map(|check| Tried { id: item.id, server: item.server, username: item.username, check })
         }
@@ -161,6 +167,17 @@ async fn all(session: &Session, scope: &Scope) -> Result<Vec<Tried>, Failure> {
     let tried: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;
     bar.end();
     tried.into_iter().collect::<Result<_, _>>().map_err(session.explain(scope))
+}
+
+/// Has one of many tried, and tries again where the service has no turn for it: one that is left out would take all others with it.
+async fn patiently(session: &Session, scope: &Scope, id: CredentialId) -> Result<LastCheck, ClientError> {
+    for _ in 1..TIMES {
+        match session.client.credential_verify(scope, id, None).await {
+            Err(error) if error.status() == Some(429) => sleep(PAUSE).await,
+            told => return told,
+        }
+    }
+    session.client.credential_verify(scope, id, None).await
 }
 
 fn is_handed_out(credential: &Credential) -> bool {

@@ -55,6 +55,7 @@ kinds! {
     Stale = PRECONDITION_FAILED, "stale", "It was changed meanwhile";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body has another media type";
+    Crowded = TOO_MANY_REQUESTS, "too-many-checks", "Too many logins are being tried";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong inside";
     Unreadable = INTERNAL_SERVER_ERROR, "unreadable", "A stored row cannot be read";
     OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome-unknown", "The change may have been made or not";
@@ -159,6 +160,10 @@ impl From<Error> for Problem {
                 check: Some(*finding),
                 ..Self::new(Kind::NotVerified, format!("{}; nothing was added", finding.detail()))
             },
+            Error::Crowded => Self::new(
+                Kind::Crowded,
+                "as many logins are being tried as may be at once; nothing was sent to the registry, so try again in a few seconds",
+            ),
             Error::CredentialExists(id) => Self {
                 existing_id: Some(id.as_uuid()),
                 ..Self::new(

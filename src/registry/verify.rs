@@ -19,12 +19,10 @@ use crate::domain::{
 use hyper::{Method, StatusCode, header::HeaderValue};
 use rustls::ClientConfig;
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
 /// How long a check may take in all.
 const WHOLE: Duration = Duration::from_secs(20);
-/// How many checks run at once; the others wait. Each holds a few connections and up to some hundred kilobytes.
-const AT_ONCE: usize = 16;
 /// What manifests there are, all of which will do.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, */*";
@@ -37,7 +35,6 @@ const HUB_LIMITS: &str = "docker.io/ratelimitpreview/test:latest";
 pub struct Verifier {
     dialer: Dialer,
     trust: Trust,
-    turns: Semaphore,
 }
 
 /// A login that is to be tried.
@@ -69,13 +66,11 @@ impl Verifier {
     #[must_use]
     pub fn new(rules: Rules, resolver: Arc<dyn Resolve>) -> Self {
         let dialer = Dialer { rules, resolver };
-        Self { dialer, trust: Trust::of_the_system(), turns: Semaphore::new(AT_ONCE) }
+        Self { dialer, trust: Trust::of_the_system() }
     }
 
-    /// Tries a login. It takes twenty seconds at most, from when its turn comes.
+    /// Tries a login. It takes twenty seconds at most. How many are tried at once is up to the caller.
     pub async fn verify(&self, attempt: Attempt<'_>) -> Verdict {
-        // It is closed with the verifier, and not before.
-        let _turn = self.turns.acquire().await;
         let visit = Visit {
             dialer: &self.dialer,
             tls: self.trust.with(attempt.ca),

@@ -42,6 +42,9 @@ pub enum Error {
     /// The login was to be added only if it works, and it does not.
     #[error("the login does not work: {}", .0.detail())]
     NotVerified(Finding),
+    /// As many of the organization's logins are being tried as may be at once.
+    #[error("too many logins are being tried")]
+    Crowded,
     /// The scope already has a credential for this server.
     #[error("the server has a credential already")]
     CredentialExists(CredentialId),

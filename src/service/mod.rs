@@ -24,6 +24,7 @@ mod scopes;
 mod start;
 mod status;
 mod tokens;
+mod turns;
 mod upkeep;
 mod usage;
 mod verification;
@@ -78,6 +79,7 @@ pub struct Service {
     counts: counts::Counts,
     /// What tries logins at their registries.
     verifier: Verifier,
+    turns: turns::Turns,
     /// How old audit events must be to be pruned.
     retention: Retention,
     clock: Arc<dyn Clock>,

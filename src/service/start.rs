@@ -5,7 +5,7 @@
 
 use super::{
     AuditQueue, Error, Service, adding::AddQueue, counts::Counts, memory::Memory, proof::ProofQueue,
-    replicas::OwnReplica, usage::Usage,
+    replicas::OwnReplica, turns::Turns, usage::Usage,
 };
 use crate::{
     crypto::{
@@ -146,6 +146,7 @@ impl Service {
             memory: Memory::new(&*random),
             counts: Counts::new(),
             verifier,
+            turns: Turns::new(),
             retention,
             clock,
             random,

@@ -20,22 +20,24 @@ use crate::{
         timestamp::Timestamp,
     },
     registry::Attempt,
-    store::{DueCheck, Queries, SealedCredential},
+    store::{DueCheck, SealedCredential},
 };
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How often it is asked whose turn it is, at least and at most. To find out walks through all logins.
+/// How often it is asked whose turn it is, at least and at most.
 const STEP: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(1));
 /// How many logins are taken at a time, to be tried one after another.
 const AT_A_TIME: u32 = 20;
+/// Through how many parts of all logins one step goes at most, where nobody's turn it is.
+const PARTS: usize = 20;
 
 impl Service {
     /// Tries a credential at its registry, perhaps for an image, and keeps what became of it.
     ///
     /// # Errors
-    /// There is none, it is inherited, the image is not one of its own, the audit event could not be made durable, the
-    /// password cannot be read, the caller may not, or the store failed. That the login does not work is none.
+    /// There is none, it is inherited, the image is not one of its own, too many are being tried, the audit event could not be
+    /// made durable, the password cannot be read, the caller may not, or the store failed. That the login does not work is none.
     pub async fn credential_verify(
         &self,
         caller: &Caller,
@@ -52,8 +54,9 @@ impl Service {
             return Err(self.deny(caller, permit.action(), permit.scope(), "role", Error::Inherited).await);
         }
         fits(&found.credential, image)?;
-        let password = self.open_to_verify(&mut *queries, &found).await?;
         drop(queries);
+        let _turn = self.turns.for_organization(place.organization_id()).await.ok_or(Error::Crowded)?;
+        let password = self.open_to_verify(&found).await?;
         self.audit.record(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
         let check = self.try_login(&found.credential, &password, image).await;
         self.keep_check(&found.credential, &check).await;
@@ -70,6 +73,7 @@ impl Service {
         image: Option<&PullTarget>,
     ) -> Result<Check, Error> {
         fits(credential, image)?;
+        let _turn = self.turns.for_organization(place.organization_id()).await.ok_or(Error::Crowded)?;
         let mut event = self.event(permit, Some(place), vec![credential.id.as_uuid()]);
         event.operation = Action::CredentialVerify;
         self.audit.record(event).await?;
@@ -102,11 +106,13 @@ impl Service {
         }
     }
 
-    async fn open_to_verify(&self, queries: &mut dyn Queries, found: &SealedCredential) -> Result<Password, Error> {
+    async fn open_to_verify(&self, found: &SealedCredential) -> Result<Password, Error> {
         let password = found.password.as_ref().map_err(Clone::clone)?;
         let data_key = match self.data_key_open(&password.data_key).await {
             // Since the row was read, the data key may have been wrapped anew, and its old master key given up.
-            Err(Error::Key(KeyError::Unknown(_))) => self.data_key(queries, found.scope_id).await?,
+            Err(Error::Key(KeyError::Unknown(_))) => {
+                self.data_key(&mut *self.store.read().await?, found.scope_id).await?
+            }
             opened => opened?,
         };
         let opened = data_key.open(&password.sealed, &self.password_binding(found.scope_id, &found.credential));
@@ -117,11 +123,11 @@ impl Service {
     /// takes others.
     pub async fn keep_checked(&self, interval: Duration) {
         let step = (interval / 360).clamp(STEP.0, STEP.1);
-        let mut failing = false;
+        let (mut failing, mut place) = (false, None);
         loop {
             // Processes that start together shall not go on together.
             sleep(step.mul_f64(0.5 + self.chance())).await;
-            match self.check_due(interval).await {
+            match self.check_due(interval, &mut place).await {
                 Ok(()) => failing = false,
                 Err(error) => {
                     if !failing {
@@ -133,17 +139,26 @@ impl Service {
         }
     }
 
-    async fn check_due(&self, interval: Duration) -> Result<(), Error> {
+    /// Goes on behind that place until it has found some, or has looked for long enough.
+    async fn check_due(&self, interval: Duration, place: &mut Option<CredentialId>) -> Result<(), Error> {
         let now = self.clock.now();
         // What was added together is tried apart after a few rounds.
         let age = interval.mul_f64(0.9 + 0.2 * self.chance());
         let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
         let since = Timestamp::from_microseconds(now.microseconds().saturating_sub(age).max(0)).unwrap_or(now);
         let limit = Limit::try_from(AT_A_TIME).expect("it is a small number");
-        for row in self.store.check_claim(since, now, limit).await? {
-            match row {
-                Ok(due) => self.check_again(&due).await?,
-                Err(corrupt) => report(&corrupt),
+        for _ in 0..PARTS {
+            let claimed = self.store.check_claim(*place, (since, now), limit).await?;
+            *place = claimed.next;
+            let found = !claimed.due.is_empty();
+            for row in claimed.due {
+                match row {
+                    Ok(due) => self.check_again(&due).await?,
+                    Err(corrupt) => report(&corrupt),
+                }
+            }
+            if found || place.is_none() {
+                break;
             }
         }
         Ok(())
@@ -153,9 +168,10 @@ impl Service {
         let mut queries = self.store.read().await?;
         let Some(place) = queries.scope_find(&due.scope).await? else { return Ok(()) };
         let Some(found) = queries.sealed_credential_find(&place, due.id).await? else { return Ok(()) };
-        // If it does not open, that is in the log, and the others have their turn all the same.
-        let Ok(password) = self.open_to_verify(&mut *queries, &found).await else { return Ok(()) };
         drop(queries);
+        let _turn = self.turns.for_schedule().await;
+        // If it does not open, that is in the log, and the others have their turn all the same.
+        let Ok(password) = self.open_to_verify(&found).await else { return Ok(()) };
         let objects = vec![due.id.as_uuid()];
         let event = AuditEvent::by_regcred_in(&*self.clock, &*self.random, Action::CredentialVerify, &place, objects);
         self.audit.record(event).await?;

@@ -14,7 +14,7 @@ pub mod tables;
 pub use log::{AuditScope, Filed, LogQueries, LogTx, Upkeep};
 pub use premise::{ConditionalEvent, Premise, Prover, Stamp};
 pub use records::{
-    Added, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, DueCheck, FoundToken, MasterKeyRecord,
+    Added, Claimed, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, DueCheck, FoundToken, MasterKeyRecord,
     MasterKeyState, NewSealedCredential, Replica, ReplicaRecord, SealedCredential, SealedPassword,
 };
 
@@ -124,9 +124,14 @@ pub trait Store: Send + Sync + 'static {
     /// is gone. Leaves no event: whoever opened the password left one before.
     async fn check_put(&self, id: CredentialId, version: u32, check: &Check) -> Result<(), StoreError>;
 
-    /// Takes logins that may be handed out now and of which nobody has begun a check since then: the longest ago first. Nobody else
-    /// is given them until that time has passed for them again.
-    async fn check_claim(&self, since: Timestamp, now: Timestamp, limit: Limit) -> Result<Rows<DueCheck>, StoreError>;
+    /// Looks at a part of all credentials, in the order of identifiers, and takes those that may be handed out `now` and of which nobody
+    /// has begun a check `since`. Nobody else is given them until that time has passed for them again.
+    async fn check_claim(
+        &self,
+        after: Option<CredentialId>,
+        since_and_now: (Timestamp, Timestamp),
+        limit: Limit,
+    ) -> Result<Claimed, StoreError>;
 
     /// All that stands in the database at this moment.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;

@@ -1,6 +1,6 @@
 //! What the store keeps and finds, as the service knows it.
 
-use super::{Corrupt, Stamp};
+use super::{Corrupt, Rows, Stamp};
 use crate::{
     crypto::{data_key::TokenMac, envelope::Sealed},
     domain::{
@@ -152,6 +152,15 @@ pub struct DueCheck {
     pub scope: Scope,
     /// Which one.
     pub id: CredentialId,
+}
+
+/// Logins that were taken to be checked.
+#[derive(Debug)]
+pub struct Claimed {
+    /// Those.
+    pub due: Rows<DueCheck>,
+    /// Behind which one to look for more; none at the end.
+    pub next: Option<CredentialId>,
 }
 
 /// A token as the store finds it by its text.

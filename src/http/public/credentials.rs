@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// trouble, is too slow or not trusted proves nothing, and the login is added all the same; `last_check` tells.
 #[utoipa::path(post, path = "/v1/{scope}/credentials", operation_id = "credential_create", tag = "credentials",
     params(
-        ("verify" = Option<bool>, Query, description = "Whether to try the login first; takes up to 20 seconds."),
+        ("verify" = Option<bool>, Query, description = "Whether to try the login first; takes up to 25 seconds."),
         ("image" = Option<String>, Query, description = "With `verify=true`: an image that the login must be able to pull.")),
     request_body = wire::CredentialCreate, responses(
         (status = 201, description = "It was added.", body = wire::Credential, headers(
@@ -28,6 +28,8 @@ use std::sync::Arc;
         (status = 409, description = "The scope has a credential for this server already; existing_id names it.",
             body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "The body is not valid, or the login was tried and is of no use; check says why.",
+            body = wire::Problem, content_type = "application/problem+json"),
+        (status = 429, description = "With `verify=true`: as many logins are being tried as may be at once.",
             body = wire::Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Problem> {
     let (scope, try_first) = (call.scope()?, try_first(call.query())?);
@@ -56,7 +58,9 @@ fn try_first(mut query: Query) -> Result<TryFirst, Problem> {
 /// Has a credential tried at its registry, and tells how far the login got. That it does not work is a good answer, too.
 #[utoipa::path(post, path = "/v1/{scope}/credentials/{id}/verify", operation_id = "credential_verify", tag = "credentials",
     request_body = wire::CredentialVerify, responses(
-        (status = 200, description = "What became of it, which takes up to 20 seconds.", body = wire::LastCheck)))]
+        (status = 200, description = "What became of it, which takes up to 25 seconds.", body = wire::LastCheck),
+        (status = 429, description = "As many logins are being tried as may be at once.",
+            body = wire::Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn verify(mut call: Call) -> Result<HttpResponse, Problem> {
     let (scope, id) = (call.scope()?, call.id()?);
     let wire::CredentialVerify { image } = call.optional_json().await?;

@@ -7,8 +7,12 @@ use super::{
 };
 use crate::{
     domain::{check::Check, id::CredentialId, page::Limit, timestamp::Timestamp},
-    store::{DueCheck, Rows, StoreError},
+    store::{Claimed, Corrupt, DueCheck, Rows, StoreError},
 };
+use uuid::Uuid;
+
+/// How many credentials are looked at in one go. However many there are, that takes a moment.
+const PAGE: Limit = Limit::MOST;
 
 impl<DB: Dialect> SqlStore<DB> {
     pub(super) async fn put_check(&self, id: CredentialId, version: u32, check: &Check) -> Result<(), StoreError> {
@@ -40,29 +44,49 @@ impl<DB: Dialect> SqlStore<DB> {
 
     pub(super) async fn claim_checks(
         &self,
-        since: Timestamp,
-        now: Timestamp,
+        after: Option<CredentialId>,
+        (since, now): (Timestamp, Timestamp),
         limit: Limit,
-    ) -> Result<Rows<DueCheck>, StoreError> {
-        let mut session = self.write().await?;
-        let due = sql::<DB>(
-            "select c.id, s.name as scope_name, p.name as parent_name from credentials c \
+    ) -> Result<Claimed, StoreError> {
+        // Nobody who writes waits while it is found out who is due.
+        let mut session = self.reading().await?;
+        let mut page = sql::<DB>(
+            "select c.id, s.name as scope_name, p.name as parent_name, \
+             c.enabled and (c.expires_at is null or c.expires_at > $3) \
+             and (ch.attempted_at is null or ch.attempted_at <= $2) as due \
+             from (select id, scope_id, enabled, expires_at from credentials where id > $1 order by id limit $4) c \
              join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id \
-             left join credential_checks ch on ch.credential_id = c.id \
-             where c.enabled and (c.expires_at is null or c.expires_at > $2) \
-             and (ch.attempted_at is null or ch.attempted_at <= $1) \
-             order by ch.attempted_at is not null, ch.attempted_at, c.id limit $3",
+             left join credential_checks ch on ch.credential_id = c.id order by c.id",
         )
+        .bind(after.map_or(Uuid::nil(), |id| id.as_uuid()))
         .bind(since)
         .bind(now)
-        .bind(limit.with_one_more() - 1)
+        .bind(PAGE.with_one_more())
         .list::<DueRow>(&mut session)
         .await?;
+        drop(session);
+        let mut next = up_to(&mut page, PAGE);
+        let mut due: Vec<_> = page.into_iter().filter(|row| row.as_ref().map_or(true, |(_, due)| *due)).collect();
+        next = up_to(&mut due, limit).or(next);
+        let claimed = if due.is_empty() { Vec::new() } else { self.claim(due, since, now).await? };
+        Ok(Claimed { due: claimed, next })
+    }
+
+    async fn claim(
+        &self,
+        due: Rows<(DueCheck, bool)>,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Rows<DueCheck>, StoreError> {
+        let mut session = self.write().await?;
         let mut claimed = Vec::with_capacity(due.len());
         for row in due {
-            let Ok(due) = row else {
-                claimed.push(row);
-                continue;
+            let due = match row {
+                Ok((due, _)) => due,
+                Err(corrupt) => {
+                    claimed.push(Err(corrupt));
+                    continue;
+                }
             };
             // Another process may have looked at the same moment: the one that comes second changes nothing.
             let taken = sql::<DB>(
@@ -81,5 +105,22 @@ impl<DB: Dialect> SqlStore<DB> {
         }
         session.finish().await?;
         Ok(claimed)
+    }
+}
+
+/// Leaves so many rows, and answers behind which one there are more.
+fn up_to(rows: &mut Rows<(DueCheck, bool)>, limit: Limit) -> Option<CredentialId> {
+    if rows.len() <= limit.as_usize() {
+        return None;
+    }
+    rows.truncate(limit.as_usize());
+    rows.iter().rev().find_map(id)
+}
+
+/// The credential that a row is about, if at least that can be read of it.
+fn id(row: &Result<(DueCheck, bool), Corrupt>) -> Option<CredentialId> {
+    match row {
+        Ok((due, _)) => Some(due.id),
+        Err(corrupt) => corrupt.id.parse().ok(),
     }
 }

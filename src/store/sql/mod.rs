@@ -29,7 +29,7 @@ pub use postgres::PostgresSettings;
 pub use reading::open_snapshot;
 
 use super::{
-    Added, AuditLog, DueCheck, NewSealedCredential, Prover, Queries, Replica, Rows, Store, StoreError, Tx, Upkeep,
+    Added, AuditLog, Claimed, NewSealedCredential, Prover, Queries, Replica, Store, StoreError, Tx, Upkeep,
     tables::{Filling, Snapshot},
 };
 use crate::domain::{
@@ -202,6 +202,17 @@ impl<DB: Dialect> SqlStore<DB> {
         OwnConnection::new(Arc::clone(&self.options), self.pooled)
     }
 
+    /// A session that only asks.
+    async fn reading(&self) -> Result<Session<DB>, StoreError> {
+        let deadline = Instant::now() + PATIENCE;
+        let connection = acquire(&self.readers, deadline).await?;
+        if self.pooled {
+            Session::read_in_transaction(connection, deadline).await
+        } else {
+            Ok(Session::read(connection, deadline))
+        }
+    }
+
     /// A transaction that may write.
     async fn write(&self) -> Result<Session<DB>, StoreError> {
         self.write_until(Instant::now() + PATIENCE, DB::BEGIN).await
@@ -231,13 +242,7 @@ async fn acquire<DB: Dialect>(pool: &Pool<DB>, deadline: Instant) -> Result<Pool
 #[async_trait]
 impl<DB: Dialect> Store for SqlStore<DB> {
     async fn read(&self) -> Result<Box<dyn Queries>, StoreError> {
-        let deadline = Instant::now() + PATIENCE;
-        let connection = acquire(&self.readers, deadline).await?;
-        Ok(Box::new(if self.pooled {
-            Session::read_in_transaction(connection, deadline).await?
-        } else {
-            Session::read(connection, deadline)
-        }))
+        Ok(Box::new(self.reading().await?))
     }
 
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
@@ -296,8 +301,13 @@ impl<DB: Dialect> Store for SqlStore<DB> {
         self.put_check(id, version, check).await
     }
 
-    async fn check_claim(&self, since: Timestamp, now: Timestamp, limit: Limit) -> Result<Rows<DueCheck>, StoreError> {
-        self.claim_checks(since, now, limit).await
+    async fn check_claim(
+        &self,
+        after: Option<CredentialId>,
+        since_and_now: (Timestamp, Timestamp),
+        limit: Limit,
+    ) -> Result<Claimed, StoreError> {
+        self.claim_checks(after, since_and_now, limit).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {

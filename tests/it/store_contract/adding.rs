@@ -34,6 +34,10 @@ impl Adding {
         Self { token, sealed, event }
     }
 
+    pub fn switch_off(&mut self) {
+        self.sealed.credential.enabled = false;
+    }
+
     pub fn as_new(&self) -> NewSealedCredential<'_> {
         let password = self.sealed.password.as_ref().unwrap();
         NewSealedCredential {

@@ -1,12 +1,16 @@
 //! Checks: what is kept of them, what they change, and whose turn it is.
 
-use super::bench::{Bench, at};
+use super::{
+    adding::Adding,
+    bench::{Bench, at},
+};
 use regcred::{
     domain::{
         check::{Check, Finding, RateLimit},
         credential::Credential,
         id::CredentialId,
         page::Limit,
+        permission::Role,
         scope::ScopeRecord,
         timestamp::Timestamp,
     },
@@ -75,10 +79,20 @@ pub async fn a_check_ends_nothing_that_is_remembered(bench: Bench) {
     assert!(!before.is_empty());
 }
 
+/// What is taken from the beginning on, in one go.
 async fn claim(bench: &Bench, since: i64, now: i64, limit: u32) -> Vec<DueCheck> {
+    claim_behind(bench, None, (since, now), limit).await.0
+}
+
+async fn claim_behind(
+    bench: &Bench,
+    after: Option<CredentialId>,
+    (since, now): (i64, i64),
+    limit: u32,
+) -> (Vec<DueCheck>, Option<CredentialId>) {
     let limit = Limit::try_from(limit).unwrap();
-    let rows = bench.store.check_claim(at(since), at(now), limit).await.unwrap();
-    rows.into_iter().map(Result::unwrap).collect()
+    let claimed = bench.store.check_claim(after, (at(since), at(now)), limit).await.unwrap();
+    (claimed.due.into_iter().map(Result::unwrap).collect(), claimed.next)
 }
 
 pub async fn each_login_that_is_handed_out_has_its_turn_once_in_a_time(bench: Bench) {
@@ -100,12 +114,54 @@ pub async fn each_login_that_is_handed_out_has_its_turn_once_in_a_time(bench: Be
     bench.store.check_put(later.id, 1, &check(Finding::LoginAccepted, NOW - HOUR / 2)).await.unwrap();
 
     let due = claim(&bench, NOW - HOUR, NOW, 10).await;
-    let expected = [(&acme, inherited.id), (&shop, own.id)];
-    assert_eq!(due, expected.map(|(place, id)| DueCheck { scope: place.scope.clone(), id }), "never tried goes first");
+    let mut expected =
+        [(&shop, own.id), (&acme, inherited.id)].map(|(place, id)| DueCheck { scope: place.scope.clone(), id });
+    expected.sort_unstable_by_key(|due| due.id);
+    assert_eq!(due, expected);
     assert_eq!(claim(&bench, NOW - HOUR, NOW, 10).await, [], "they are taken");
     assert_eq!(shown(&bench, &shop, own.id).await.map(|check| check.finding), Some(Finding::LoginAccepted));
     let again = claim(&bench, NOW, NOW + HOUR, 1).await;
     assert_eq!(again.len(), 1, "no more than was asked for");
+}
+
+pub async fn all_logins_have_their_turn_part_by_part(bench: Bench) {
+    let acme = bench.scope("acme", None).await;
+    let mut all = Vec::new();
+    for number in 0..7 {
+        all.push(bench.credential(&acme, &format!("r{number}.example.com")).await.id);
+    }
+    all.sort_unstable();
+    let (mut after, mut taken) = (None, Vec::new());
+    for number in [3, 3, 1] {
+        let (due, next) = claim_behind(&bench, after, (NOW - HOUR, NOW), 3).await;
+        assert_eq!(due.len(), number);
+        taken.extend(due.into_iter().map(|due| due.id));
+        assert_eq!(next, (number == 3).then(|| taken[taken.len() - 1]), "it goes on behind the last that was taken");
+        after = next;
+    }
+    assert_eq!(taken, all, "each has had its turn, in their order");
+    let (due, next) = claim_behind(&bench, None, (NOW - HOUR, NOW), 3).await;
+    assert_eq!((due.len(), next), (0, None));
+}
+
+pub async fn a_part_without_anybody_whose_turn_it_is_is_passed_over(bench: Bench) {
+    let acme = bench.scope("acme", None).await;
+    let (token, _, _) = bench.token(Role::Editor, Some(&acme), at(NOW * 2)).await;
+    let mut new = Vec::new();
+    for number in 0..505 {
+        new.push(Adding::new(&bench, token.id, &acme, &format!("r{number}.example.com"), "argo").await);
+    }
+    new.sort_unstable_by_key(|adding| adding.as_new().credential.id);
+    new.iter_mut().take(502).for_each(Adding::switch_off);
+    let rows: Vec<_> = new.iter().map(Adding::as_new).collect();
+    for rows in rows.chunks(500) {
+        assert!(bench.store.credential_add_many(rows).await.unwrap().into_iter().all(|added| added));
+    }
+    let (due, next) = claim_behind(&bench, None, (NOW - HOUR, NOW), 20).await;
+    assert_eq!(due, [], "of the first five hundred none is handed out");
+    let next = next.expect("there are more behind them");
+    let (due, next) = claim_behind(&bench, Some(next), (NOW - HOUR, NOW), 20).await;
+    assert_eq!((due.len(), next), (3, None));
 }
 
 pub async fn of_those_who_look_at_once_each_is_given_others(bench: Bench) {

@@ -1,5 +1,6 @@
 //! Whether a login works, told by real registries and by servers that only look like one.
 
+mod crowd;
 mod guard;
 mod hub;
 mod keeping;

@@ -46,20 +46,21 @@ impl CheckRow {
     }
 }
 
-/// A login whose turn it is to be checked.
+/// A login, and whether it is its turn to be checked.
 #[derive(FromRow)]
 pub(in crate::store::sql) struct DueRow {
     id: Uuid,
     scope_name: String,
     parent_name: Option<String>,
+    due: bool,
 }
 
 impl Record for DueRow {
-    type Domain = DueCheck;
+    type Domain = (DueCheck, bool);
     const TABLE: &'static str = "credentials";
 
-    fn into_domain(self) -> Result<DueCheck, &'static str> {
+    fn into_domain(self) -> Result<(DueCheck, bool), &'static str> {
         let scope: Scope = scope(Some(&self.scope_name), self.parent_name.as_ref())?;
-        Ok(DueCheck { scope, id: CredentialId::from_uuid(self.id) })
+        Ok((DueCheck { scope, id: CredentialId::from_uuid(self.id) }, self.due))
     }
 }
