@@ -113,7 +113,7 @@ impl RegistryKind {
             host if is_private_ecr(host) => Self::AwsEcr,
             host if GOOGLE_DOMAINS.iter().any(|domain| host.ends_with(domain)) => Self::Google,
             host if is_azure(host) => Self::Azure,
-            host if is_alibaba(host) => Self::Alibaba,
+            host if alibaba_region(host).is_some() => Self::Alibaba,
             host if host == "icr.io" || host.ends_with(".icr.io") => Self::Ibm,
             _ => Self::Generic,
         }
@@ -213,13 +213,14 @@ fn is_azure(host: &str) -> bool {
     AZURE_DOMAINS.iter().filter_map(|domain| host.strip_suffix(domain)).any(|registry| !registry.contains('.'))
 }
 
-/// `registry[-vpc|-intl].REGION.aliyuncs.com`, or a registry's own name below `REGION.cr.aliyuncs.com`.
-fn is_alibaba(host: &str) -> bool {
-    let labels: Vec<_> = host.strip_suffix(".aliyuncs.com").unwrap_or_default().split('.').collect();
+/// The region in `registry[-vpc|-intl].REGION.aliyuncs.com`, or behind a registry's own name in `NAME.REGION.cr.aliyuncs.com`.
+#[must_use]
+pub fn alibaba_region(host: &str) -> Option<&str> {
+    let labels: Vec<_> = host.strip_suffix(".aliyuncs.com")?.split('.').collect();
     match labels.as_slice() {
-        [service, _region] => *service == "registry" || service.starts_with("registry-"),
-        [_name, _region, "cr"] | [_name, _region, "personal", "cr"] => true,
-        _ => false,
+        [service, region] => (*service == "registry" || service.starts_with("registry-")).then_some(region),
+        [_name, region, "cr"] | [_name, region, "personal", "cr"] => Some(region),
+        _ => None,
     }
 }
 

@@ -8,10 +8,10 @@ use super::{
     dial::Dialer,
     rules::{HostAndPort, TokenServer},
 };
-use crate::domain::check::Finding;
+use crate::domain::{check::Finding, kind::alibaba_region};
 use url::Url;
 
-/// Registries whose token servers have other names, by the API's host.
+/// Registries whose token servers have other names, by the API's host: each as its challenges say, by several sources.
 const KNOWN: [(&str, &str); 3] = [
     ("registry-1.docker.io", "auth.docker.io"),
     ("registry.gitlab.com", "gitlab.com"),
@@ -50,7 +50,21 @@ fn is_own(registry: &HostAndPort, server: &HostAndPort, named: &[TokenServer]) -
     let tls = |name: &str| HostAndPort::new(name, 443);
     server == registry
         || KNOWN.iter().any(|(known, own)| *registry == tls(known) && *server == tls(own))
+        || alibaba_region(registry.host()).is_some_and(|region| {
+            *registry == tls(registry.host()) && of_alibaba(region).iter().any(|own| *server == tls(own))
+        })
         || named.iter().any(|pair| pair.registry == *registry && pair.server == *server)
+}
+
+/// Alibaba Cloud's token servers of a region, as its guide for ACK's nodes lists them; personal registries anywhere in China may name
+/// that of Hangzhou.
+fn of_alibaba(region: &str) -> [String; 4] {
+    [
+        format!("dockerauth.{region}.aliyuncs.com"),
+        format!("dockerauth-{region}.aliyuncs.com"),
+        format!("dockerauth-ee.{region}.aliyuncs.com"),
+        "dockerauth.cn-hangzhou.aliyuncs.com".to_owned(),
+    ]
 }
 
 #[cfg(test)]
@@ -80,6 +94,11 @@ mod tests {
             ("ghcr.io", "https://ghcr.io./token"),
             ("docker.io", "https://auth.docker.io/token"),
             ("registry.gitlab.com", "https://gitlab.com/jwt/auth"),
+            ("registry.digitalocean.com/acme", "https://api.digitalocean.com/v2/registry/auth"),
+            ("registry.cn-beijing.aliyuncs.com", "https://dockerauth.cn-beijing.aliyuncs.com/auth"),
+            ("acme-registry.cn-zhangjiakou.cr.aliyuncs.com", "https://dockerauth-cn-zhangjiakou.aliyuncs.com/auth"),
+            ("acme-registry.cn-hangzhou.cr.aliyuncs.com", "https://dockerauth-ee.cn-hangzhou.aliyuncs.com/auth"),
+            ("crpi-x1.cn-beijing.personal.cr.aliyuncs.com", "https://dockerauth.cn-hangzhou.aliyuncs.com/auth"),
             ("registry.example.com", "https://gitlab.example.com/jwt/auth"),
             ("harbor.example.com:8443", "https://harbor.example.com:8443/service/token"),
             ("10.0.0.1:5000", "http://10.0.0.1:5000/token"),
@@ -111,6 +130,14 @@ mod tests {
             ("ghcr.io", "file:///etc/passwd"),
             ("ghcr.io", "https:///token"),
             ("ghcr.io", ""),
+            ("ghcr.io", "https://dockerauth.cn-hangzhou.aliyuncs.com/auth"),
+            ("registry.cn-beijing.aliyuncs.com", "https://dockerauth.cn-shanghai.aliyuncs.com/auth"),
+            ("registry.cn-beijing.aliyuncs.com", "https://dockerauth.oss-cn-beijing.aliyuncs.com/auth"),
+            ("registry.cn-beijing.aliyuncs.com", "https://dockerauth.cn-beijing.aliyuncs.com:8443/auth"),
+            ("registry.cn-beijing.aliyuncs.com:8443", "https://dockerauth.cn-beijing.aliyuncs.com/auth"),
+            ("registry.cn-beijing.aliyuncs.com.evil.example", "https://dockerauth.cn-beijing.aliyuncs.com/auth"),
+            ("oss.cn-beijing.aliyuncs.com", "https://dockerauth.cn-beijing.aliyuncs.com/auth"),
+            ("registry.digitalocean.com", "https://digitalocean.com/v2/registry/auth"),
             ("docker.io", "http://auth.docker.io/token"),
             ("docker.io", "https://auth.docker.io:8443/token"),
             ("docker.io", "https://gitlab.com/jwt/auth"),
