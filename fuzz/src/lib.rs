@@ -7,8 +7,22 @@ mod crypto;
 #[path = "../../src/domain/mod.rs"]
 mod domain;
 
+// Of `registry` what reads and decides, and not what connects.
+#[path = "../../src/registry/challenge.rs"]
+mod challenge;
+#[path = "../../src/registry/login.rs"]
+mod login;
+#[path = "../../src/registry/reading.rs"]
+mod reading;
+#[path = "../../src/registry/realm.rs"]
+mod realm;
+#[path = "../../src/registry/rules.rs"]
+mod rules;
+
+use challenge::Challenge;
 use crypto::{envelope::Sealed, keyring_file};
 use domain::{
+    check::{CaCertificates, Finding, PullTarget},
     consumer::{self, Consumer, Entry, Login},
     convention,
     credential::{Email, Username},
@@ -23,6 +37,12 @@ use domain::{
     timestamp::Timestamp,
     token::TokenText,
 };
+use hyper::{
+    HeaderMap,
+    header::{HeaderName, HeaderValue, WWW_AUTHENTICATE},
+};
+use rules::{HostAndPort, Network, Rules, TokenServer};
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use zeroize::Zeroizing;
 
 fn text(data: &[u8]) -> Option<&str> {
@@ -101,6 +121,76 @@ pub fn login(data: &[u8]) {
         {
             assert_eq!(identity.to_text().parse::<Identity>(), Ok(identity));
         }
+    }
+}
+
+/// The `WWW-Authenticate` fields of a registry, one a line: what they name gets a login only if it is known to be the registry's own.
+pub fn challenge(data: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for line in data.split(|byte| *byte == b'\n').take(20) {
+        let Ok(field) = HeaderValue::from_bytes(line) else { return };
+        headers.append(WWW_AUTHENTICATE, field);
+    }
+    let Some(Challenge::Bearer { realm: text, service, scope }) = Challenge::find(&headers) else { return };
+    assert!(!text.is_empty() && service.is_none_or(|text| !text.is_empty()) && scope.is_none_or(|text| !text.is_empty()));
+    for (server, own) in [("ghcr.io", "ghcr.io:443"), ("docker.io", "auth.docker.io:443"), ("[::1]:5000", "[::1]:5000")] {
+        let registry = HostAndPort::of(&server.parse().expect("it is a server"), &[]);
+        if let Ok(realm) = realm::realm(&Rules::default(), &registry, &text) {
+            let host = realm.host.to_string();
+            assert!(realm.url.scheme() == "https" && (host == own || realm.host == registry), "{host}");
+            assert!(realm.url.username().is_empty() && realm.url.password().is_none());
+        }
+    }
+}
+
+/// A token server's answer: what it gives can stand in a header field, and is not shown.
+pub fn token_answer(data: &[u8]) {
+    let Some(field) = reading::token(data) else { return };
+    let token = field.as_bytes().strip_prefix(b"Bearer ").expect("that is how it is shown to the registry");
+    assert!(field.is_sensitive() && !token.is_empty() && token.iter().all(u8::is_ascii_graphic));
+}
+
+/// Header fields, one a line, and behind an empty line a body, as a registry may answer: its limits, and whether it is one.
+pub fn registry_answer(data: &[u8]) {
+    let (head, body) = match data.windows(2).position(|two| two == b"\n\n") {
+        Some(end) => (&data[..end], &data[end + 2..]),
+        None => (data, &[][..]),
+    };
+    let mut headers = HeaderMap::new();
+    for line in head.split(|byte| *byte == b'\n').take(20) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
+        let field = (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(&line[colon + 1..]));
+        let (Ok(name), Ok(value)) = field else { return };
+        headers.append(name, value);
+    }
+    let _ = reading::limits(&headers);
+    if reading::speaks_the_api(&headers, body) {
+        assert!(headers.contains_key("docker-distribution-api-version") || headers.contains_key("content-type"));
+    }
+}
+
+/// Certificates in PEM: what is kept of them is kept as it is, and nothing else is kept. What reads them later on takes them.
+pub fn ca_certificates(data: &[u8]) {
+    let Some(kept) = text(data).and_then(|text| text.parse::<CaCertificates>().ok()) else { return };
+    assert_eq!(kept.as_str().parse(), Ok(kept.clone()));
+    let blocks = kept.as_str().matches("-----BEGIN").count();
+    assert_eq!(blocks, kept.as_str().matches("-----BEGIN CERTIFICATE-----\n").count());
+    assert!(CertificateDer::pem_slice_iter(kept.as_str().as_bytes()).count() <= blocks);
+}
+
+/// What an operator says of where registries may be, and what people and rows say of checks.
+pub fn checks(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    if let Ok(host) = text.parse::<HostAndPort>() {
+        assert_eq!(host.to_string().parse(), Ok(host));
+    }
+    let _ = (text.parse::<Network>(), text.parse::<TokenServer>());
+    if let Ok(finding) = text.parse::<Finding>() {
+        assert_eq!(finding.name(), text);
+    }
+    if let Ok(target) = text.parse::<PullTarget>() {
+        assert_eq!(target.to_string(), text);
+        assert!(!target.reference().is_empty() && !target.reference().contains('/'));
     }
 }
 

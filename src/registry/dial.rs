@@ -78,16 +78,11 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// Whether a host is spoken to without TLS: only if the operator has named it.
-    pub(super) fn is_insecure(&self, host: &HostAndPort) -> bool {
-        self.rules.insecure.contains(host)
-    }
-
     /// Connects to a host, by TLS unless the operator has named it.
     pub(super) async fn dial(&self, host: &HostAndPort, tls: Arc<ClientConfig>) -> Result<Box<dyn Stream>, Finding> {
         let addresses = self.addresses(host).await?;
         let stream = connect(&addresses).await?;
-        if self.is_insecure(host) {
+        if self.rules.is_insecure(host) {
             return Ok(Box::new(stream));
         }
         let name = match host.address() {

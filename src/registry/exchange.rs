@@ -59,17 +59,12 @@ impl Answer {
             _ => Ok(self),
         }
     }
-
-    /// The text of a header field.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
 }
 
 /// Sends a request and reads the answer.
 pub(super) async fn exchange(dialer: &Dialer, tls: Arc<ClientConfig>, ask: Ask<'_>) -> Result<Answer, Finding> {
     let stream = dialer.dial(ask.host, tls).await?;
-    let default_port = if dialer.is_insecure(ask.host) { 80 } else { 443 };
+    let default_port = if dialer.rules.is_insecure(ask.host) { 80 } else { 443 };
     let request = request(ask, default_port)?;
     timeout(ANSWER, send(stream, request)).await.map_err(|_| Finding::TimedOut)?
 }

@@ -14,6 +14,7 @@ mod challenge;
 mod dial;
 mod exchange;
 mod login;
+mod reading;
 mod realm;
 mod rules;
 mod token;

@@ -4,10 +4,7 @@
 //! sent to the registry's own host and port, to those token servers of large registries that are known, and to those that
 //! the operator has named; by TLS if the registry is spoken to by TLS.
 
-use super::{
-    dial::Dialer,
-    rules::{HostAndPort, TokenServer},
-};
+use super::rules::{HostAndPort, Rules, TokenServer};
 use crate::domain::{check::Finding, kind::alibaba_region};
 use url::Url;
 
@@ -27,11 +24,11 @@ pub(super) struct Realm {
 }
 
 /// The token server that a registry's challenge names.
-pub(super) fn realm(dialer: &Dialer, registry: &HostAndPort, text: &str) -> Result<Realm, Finding> {
-    allowed(dialer, registry, text).ok_or(Finding::RealmNotAllowed)
+pub(super) fn realm(rules: &Rules, registry: &HostAndPort, text: &str) -> Result<Realm, Finding> {
+    allowed(rules, registry, text).ok_or(Finding::RealmNotAllowed)
 }
 
-fn allowed(dialer: &Dialer, registry: &HostAndPort, text: &str) -> Option<Realm> {
+fn allowed(rules: &Rules, registry: &HostAndPort, text: &str) -> Option<Realm> {
     let url = Url::parse(text).ok()?;
     let host = HostAndPort::new(url.host_str()?, url.port_or_known_default()?);
     let plain = match url.scheme() {
@@ -41,9 +38,9 @@ fn allowed(dialer: &Dialer, registry: &HostAndPort, text: &str) -> Option<Realm>
     };
     // What the operator has not named is spoken to by TLS, whatever the challenge says; and no registry that is spoken to by
     // TLS may have its logins sent without.
-    let fits = plain == dialer.is_insecure(&host) && (!plain || dialer.is_insecure(registry));
+    let fits = plain == rules.is_insecure(&host) && (!plain || rules.is_insecure(registry));
     let bare = url.username().is_empty() && url.password().is_none();
-    (fits && bare && is_own(registry, &host, &dialer.rules.token_servers)).then_some(Realm { host, url })
+    (fits && bare && is_own(registry, &host, &rules.token_servers)).then_some(Realm { host, url })
 }
 
 fn is_own(registry: &HostAndPort, server: &HostAndPort, named: &[TokenServer]) -> bool {
@@ -69,9 +66,7 @@ fn of_alibaba(region: &str) -> [String; 4] {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::rules::Rules, *};
-    use crate::registry::SystemResolver;
-    use std::sync::Arc;
+    use super::*;
 
     fn is_allowed(registry: &str, text: &str) -> bool {
         let parse = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
@@ -81,9 +76,8 @@ mod tests {
             insecure: parse(&["10.0.0.1:5000", "10.0.0.1:5001", "10.0.0.2:80"]),
             token_servers: token_servers.iter().map(|text| text.parse().unwrap()).collect(),
         };
-        let dialer = Dialer { rules, resolver: Arc::new(SystemResolver::default()) };
-        let registry = HostAndPort::of(&registry.parse().unwrap(), &dialer.rules.insecure);
-        realm(&dialer, &registry, text).is_ok()
+        let registry = HostAndPort::of(&registry.parse().unwrap(), &rules.insecure);
+        realm(&rules, &registry, text).is_ok()
     }
 
     #[test]

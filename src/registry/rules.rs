@@ -15,6 +15,13 @@ pub struct Rules {
     pub token_servers: Vec<TokenServer>,
 }
 
+impl Rules {
+    /// Whether a host is spoken to without TLS: only if the operator has named it.
+    pub(super) fn is_insecure(&self, host: &HostAndPort) -> bool {
+        self.insecure.contains(host)
+    }
+}
+
 /// A network, or a single address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network(IpNet);

@@ -2,15 +2,15 @@
 
 use super::{
     dial::Dialer,
-    exchange::{Answer, Ask, exchange},
-    login::{Login, bearer},
+    exchange::{Ask, exchange},
+    login::Login,
+    reading,
     realm::Realm,
 };
 use crate::domain::check::Finding;
 use hyper::{Method, header::HeaderValue};
 use rustls::ClientConfig;
 use std::sync::Arc;
-use zeroize::Zeroize as _;
 
 /// Asks for a token, first as all registries know it, and by a form where that way is not known.
 ///
@@ -48,7 +48,7 @@ pub(super) async fn token(
         answer
     };
     match answer.status.as_u16() {
-        200 => read(&answer).ok_or(Finding::NoToken),
+        200 => reading::token(&answer.body).ok_or(Finding::NoToken),
         401 | 403 => Err(Finding::LoginRefused),
         // By the form, a wrong password is `invalid_grant` with this status (RFC 6749 section 5.2). Otherwise it is about what
         // was asked for: DigitalOcean says so of a registry that is not there.
@@ -62,19 +62,4 @@ fn path_and_query(url: &url::Url) -> String {
         Some(query) if !query.is_empty() => format!("{}?{query}", url.path()),
         Some(_) | None => url.path().to_owned(),
     }
-}
-
-/// The token of an answer, under either of its names.
-fn read(answer: &Answer) -> Option<HeaderValue> {
-    #[derive(serde::Deserialize)]
-    struct Tokens {
-        token: Option<String>,
-        access_token: Option<String>,
-    }
-    let mut tokens: Tokens = serde_json::from_slice(&answer.body).ok()?;
-    let texts = [tokens.token.as_deref(), tokens.access_token.as_deref()];
-    let field = texts.into_iter().flatten().find_map(bearer);
-    tokens.token.zeroize();
-    tokens.access_token.zeroize();
-    field
 }

@@ -5,6 +5,7 @@ use super::{
     dial::{Dialer, Resolve},
     exchange::{Answer, Ask, exchange},
     login::Login,
+    reading::{limits, speaks_the_api},
     realm::realm,
     rules::{HostAndPort, Rules},
     token::token,
@@ -100,7 +101,7 @@ impl Visit<'_> {
         let answer = self.ask(Method::GET, "/v2/", None).await?.check()?;
         match answer.status {
             // Open to everybody, or to everybody who only looks at the door.
-            StatusCode::OK if speaks_the_api(&answer) => {}
+            StatusCode::OK if speaks_the_api(&answer.headers, &answer.body) => {}
             StatusCode::UNAUTHORIZED => {
                 let challenge = Challenge::find(&answer.headers).ok_or(Finding::NoKnownChallenge)?;
                 return self.log_in(challenge, rate_limit).await;
@@ -113,7 +114,7 @@ impl Visit<'_> {
             let challenge = Challenge::find(&answer.headers).ok_or(Finding::NoKnownChallenge)?;
             return self.log_in(challenge, rate_limit).await;
         }
-        *rate_limit = limits(&answer);
+        *rate_limit = limits(&answer.headers);
         match self.pulled(image, None, answer.status).await? {
             Finding::PullAllowed => Ok(Finding::NoLoginNeeded),
             finding => Ok(finding),
@@ -125,7 +126,7 @@ impl Visit<'_> {
         let authorization = match challenge {
             Challenge::Basic => self.login.basic(),
             Challenge::Bearer { realm: url, service, scope } => {
-                let realm = realm(self.dialer, &self.host, &url)?;
+                let realm = realm(&self.dialer.rules, &self.host, &url)?;
                 let hub_limits = self.hub_limits();
                 let pull = self.image.or(hub_limits.as_ref()).map(|image| format!("repository:{}:pull", path(image)));
                 let scope = pull.or(scope);
@@ -136,7 +137,7 @@ impl Visit<'_> {
         if is_basic || self.image.is_none() {
             let answer = self.ask(Method::GET, "/v2/", Some(authorization.clone())).await?.check()?;
             match answer.status {
-                StatusCode::OK if speaks_the_api(&answer) => {}
+                StatusCode::OK if speaks_the_api(&answer.headers, &answer.body) => {}
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(Finding::LoginRefused),
                 _ => return Err(Finding::NoRegistryApi),
             }
@@ -146,12 +147,12 @@ impl Visit<'_> {
             if let Some(image) = self.hub_limits()
                 && let Ok(answer) = self.manifest(&image, Some(authorization)).await
             {
-                *rate_limit = limits(&answer);
+                *rate_limit = limits(&answer.headers);
             }
             return Ok(Finding::LoginAccepted);
         };
         let answer = self.manifest(image, Some(authorization.clone())).await?;
-        *rate_limit = limits(&answer);
+        *rate_limit = limits(&answer.headers);
         let status = answer.check()?.status;
         self.pulled(image, Some(authorization), status).await
     }
@@ -203,24 +204,4 @@ impl Visit<'_> {
 fn path(image: &PullTarget) -> String {
     let image = image.image();
     image.repository()[image.host().len() + 1..].to_owned()
-}
-
-/// Whether an answer is that of the registry API, and not of a web site that has a page for everything.
-fn speaks_the_api(answer: &Answer) -> bool {
-    let says_so =
-        answer.header("docker-distribution-api-version").is_some_and(|version| version.contains("registry/2."));
-    let is_json = answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
-    says_so || (is_json && serde_json::from_slice::<serde_json::Map<_, _>>(&answer.body).is_ok())
-}
-
-/// What Docker Hub says of the pulls that are left: `ratelimit-limit: 100;w=21600`.
-fn limits(answer: &Answer) -> Option<RateLimit> {
-    let field = |name| {
-        let (number, window) = answer.header(name)?.split_once(';').unwrap_or((answer.header(name)?, ""));
-        let window = window.split(';').find_map(|part| part.trim().strip_prefix("w=")?.parse().ok());
-        Some((number.trim().parse().ok()?, window))
-    };
-    let (limit, window_seconds) = field("ratelimit-limit")?;
-    let (remaining, _) = field("ratelimit-remaining")?;
-    Some(RateLimit { limit, remaining, window_seconds })
 }
