@@ -80,9 +80,14 @@ impl Registry {
 
     /// Pushes a small image that was made on the spot, and returns its digest.
     pub fn push(&self, repository: &str) -> String {
+        self.push_as(&self.username, &self.password, repository)
+    }
+
+    /// The same as another user.
+    pub fn push_as(&self, username: &str, password: &str, repository: &str) -> String {
         let layout = self.folder.path().join("image");
         let digest = image(&layout);
-        let credentials = format!("{}:{}", self.username, self.password);
+        let credentials = format!("{username}:{password}");
         let pushed = finished(
             self.skopeo(&["--preserve-digests", "--dest-tls-verify=false", "--dest-creds", &credentials])
                 .arg(format!("oci:{}", layout.display()))
@@ -92,8 +97,23 @@ impl Registry {
         digest
     }
 
-    /// Pulls an image with the logins in a docker config, and returns its digest, or what the program said instead.
+    /// Pulls an image with the logins in a docker config, with skopeo and with podman, and returns its digest, or what the first of them
+    /// said instead. Both do the same.
     pub fn pull(&self, repository: &str, docker_config: &Path) -> Result<String, String> {
+        let pulled = self.pull_with_skopeo(repository, docker_config);
+        let by_podman = self.pull_with_podman(repository, docker_config);
+        match (&pulled, &by_podman) {
+            (Ok(one), Ok(other)) => assert_eq!(one, other, "they have the same image"),
+            // The words are the registry's.
+            (Err(one), Err(other)) => {
+                assert_eq!([one, other].map(|said| said.contains("authentication required")), [true; 2])
+            }
+            _ => panic!("skopeo and podman do not agree: {pulled:?}, {by_podman:?}"),
+        }
+        pulled
+    }
+
+    fn pull_with_skopeo(&self, repository: &str, docker_config: &Path) -> Result<String, String> {
         let target = tempfile::tempdir_in(self.folder.path()).expect("there is room for an image");
         let pulled = finished(
             self.skopeo(&["--src-tls-verify=false", "--authfile"])
@@ -108,14 +128,51 @@ impl Registry {
         }
     }
 
-    /// The program with nothing of this machine's own logins and settings.
+    /// As a node does it, into a storage of its own.
+    fn pull_with_podman(&self, repository: &str, docker_config: &Path) -> Result<String, String> {
+        let storage = tempfile::tempdir_in(self.folder.path()).expect("there is room for an image");
+        let image = format!("{}/{repository}", self.host);
+        let policy = storage.path().join("policy.json");
+        fs::write(&policy, r#"{"default":[{"type":"insecureAcceptAnything"}]}"#).expect("a file is written");
+        let mut pull = self.podman(storage.path());
+        pull.args(["pull", "--quiet", "--tls-verify=false", "--signature-policy"]).arg(policy);
+        let pulled = finished(pull.arg("--authfile").arg(docker_config).arg(&image));
+        if !pulled.status.success() {
+            return Err(String::from_utf8_lossy(&pulled.stderr).into_owned());
+        }
+        let shown = finished(self.podman(storage.path()).args(["image", "inspect", "--format", "{{.Digest}}", &image]));
+        assert!(shown.status.success(), "what was pulled is there: {shown:?}");
+        Ok(String::from_utf8_lossy(&shown.stdout).trim().to_owned())
+    }
+
     fn skopeo(&self, options: &[&str]) -> Command {
-        let home = self.folder.path().join("home");
-        let mut command = Command::new("skopeo");
+        let mut command = self.own("skopeo");
+        command.args(["--insecure-policy", "copy"]).args(options);
+        command
+    }
+
+    /// Without what takes a kernel's help, so that it runs in a container and as any user.
+    fn podman(&self, storage: &Path) -> Command {
+        let settings = storage.join("containers.conf");
+        let text = "[engine]\nlock_type = \"file\"\nevents_logger = \"none\"\ncgroup_manager = \"cgroupfs\"\n";
+        fs::write(&settings, text).expect("a file is written");
+        let mut command = self.own("podman");
+        command.env("CONTAINERS_CONF", settings).env("CONTAINERS_REGISTRIES_CONF", "/dev/null");
+        command.env("XDG_RUNTIME_DIR", storage);
+        for (option, name) in [("--root", "root"), ("--runroot", "run"), ("--tmpdir", "tmp")] {
+            command.arg(option).arg(storage.join(name));
+        }
+        command.args(["--storage-driver", "vfs", "--storage-opt", "vfs.ignore_chown_errors=true"]);
+        command
+    }
+
+    /// A program with nothing of this machine's own logins and settings.
+    fn own(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         for name in ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"] {
             command.env_remove(name);
         }
-        command.env("HOME", home).env("NO_PROXY", "*").args(["--insecure-policy", "copy"]).args(options);
+        command.env("HOME", self.folder.path().join("home")).env("NO_PROXY", "*");
         command
     }
 }
