@@ -2,10 +2,13 @@
 
 use super::{Shop, as_json, told};
 use crate::support::{
-    Authority, Binary, Peer, Registry, Response, free_port, id, login, organization, problem, project, pull,
+    Authority, Binary, Peer, Registry, Response, exchange, free_port, id, login, organization, problem, project, pull,
     secret_password, slug, store,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use regcred::{
     client::{Change, CredentialChange},
     domain::permission::Role,
@@ -157,6 +160,39 @@ async fn what_is_no_registry_is_not_added_and_what_proves_nothing_is() {
         let added = add(&login).await.unwrap();
         assert_eq!(added.last_check.as_ref().map(told), Some((result, reason)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_unusual_and_whether_it_works_stand_in_one_answer() {
+    let claims = URL_SAFE_NO_PAD.encode(r#"{"exp":1900000000}"#);
+    let password = format!("{}.{claims}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#));
+    let pair = format!("Basic {}", STANDARD.encode(format!("bot:{password}")));
+    let peer = Peer::start(move |seen| match seen.header("authorization") {
+        Some(login) if login == pair => Response::welcome(),
+        _ => Response::challenge("Basic realm=\"x\""),
+    });
+    let shop = Shop::open(&[&peer.host()], &[]).await;
+    let create = async |body: serde_json::Value| {
+        let (url, token) = (shop.server.public.clone(), shop.server.operator_token());
+        let path = format!("/v1/{}/credentials?verify=true", shop.scope);
+        let token = format!("Bearer {}", token.expose());
+        let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
+        let reply = exchange(&url, "POST", &path, &headers, body.to_string().as_bytes());
+        (reply.status, serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap())
+    };
+    let body = serde_json::json!({"server": peer.host(), "username": "bot", "password": password});
+    // What cannot be is refused before anybody is asked.
+    let contradiction = serde_json::json!({"kind": "google", "username": "_json_key", "password": "no key"});
+    let mut bad = body.clone();
+    bad.as_object_mut().unwrap().extend(contradiction.as_object().unwrap().clone());
+    assert_eq!((create(bad).await.0, peer.connections()), (422, 0));
+
+    let mut later = body;
+    later["expires_at"] = "2099-01-01T00:00:00Z".into();
+    let (status, added) = create(later).await;
+    assert_eq!((status, &added["last_check"]["reason"]), (201, &"login_accepted".into()), "{added}");
+    assert_eq!(added["warnings"][0]["pointer"], "/expires_at", "{added}");
+    assert_eq!(added["expires_at"], "2099-01-01T00:00:00.000000Z");
 }
 
 #[tokio::test(flavor = "multi_thread")]
