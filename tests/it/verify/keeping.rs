@@ -2,8 +2,8 @@
 
 use super::{Shop, as_json, told};
 use crate::support::{
-    Authority, Binary, Peer, Registry, Response, exchange, free_port, id, login, organization, problem, project, pull,
-    secret_password, slug, store,
+    Authority, Binary, Peer, Registry, Response, Terminal, exchange, free_port, id, login, organization, problem,
+    project, pull, secret_password, slug, store,
 };
 use base64::{
     Engine as _,
@@ -291,6 +291,12 @@ async fn the_command_line_tries_one_or_all_and_says_so_by_its_exit_code() {
     assert_eq!(table.status, 1, "{table:?}");
     assert!(table.stdout.contains("unauthorized") && table.stdout.contains("the registry refuses"), "{table:?}");
     assert!(table.stderr.contains("error: 1 of 2 logins did not work"), "{table:?}");
+    let (code, screen) = Terminal::start(&cli, &["verify", "--all"]).end();
+    assert!(
+        code == 1 && screen.contains("Verifying") && screen.contains(" of 2"),
+        "a person sees how far it is: {screen}"
+    );
+    assert!(!table.stderr.contains("Verifying"), "{table:?}");
     let both = cli.run(&["verify", host, "--all"], b"");
     assert_eq!(both.status, 2);
 }
