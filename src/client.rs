@@ -20,6 +20,7 @@ pub use transport::{BaseUrl, PlainHttp};
 
 use crate::{
     domain::{
+        check::PullTarget,
         id::{CredentialId, TokenId},
         scope::{ProjectPath, Scope, ScopeName},
         secret::SecretDocument,
@@ -133,6 +134,34 @@ impl Client {
         self.public.send(call.header(CONTENT_TYPE, JSON).body(new.body())).await?.json()
     }
 
+    /// Adds a credential if its registry takes the login, and lets it pull the image if one is named.
+    pub async fn credential_create_verified(
+        &self,
+        scope: &Scope,
+        new: &NewCredential<'_>,
+        image: Option<&PullTarget>,
+    ) -> Result<wire::Credential, ClientError> {
+        let mut parameters = vec![("verify", "true".to_owned())];
+        parameters.extend(image.map(|image| ("image", image.to_string())));
+        let call = self.public_call(Method::POST, &below(scope, "credentials"))?.query(&parameters);
+        self.public.send(call.header(CONTENT_TYPE, JSON).body(new.body())).await?.json()
+    }
+
+    /// Has a credential tried at its registry, perhaps for an image.
+    pub async fn credential_verify(
+        &self,
+        scope: &Scope,
+        id: CredentialId,
+        image: Option<&PullTarget>,
+    ) -> Result<wire::LastCheck, ClientError> {
+        let call = self.public_call(Method::POST, &format!("{}/verify", one(scope, "credentials", id.as_uuid())))?;
+        let call = match image {
+            Some(image) => call.json(&serde_json::json!({ "image": image })),
+            None => call,
+        };
+        self.public.send(call).await?.json()
+    }
+
     /// A part of a scope's list of credentials, with those that a project inherits.
     pub async fn credential_list(
         &self,
@@ -189,6 +218,17 @@ impl Client {
         if_match: Option<&str>,
     ) -> Result<(), ClientError> {
         self.delete(&one(scope, "credentials", id.as_uuid()), if_match).await
+    }
+
+    /// Which credential of a scope an image would get, and why.
+    pub async fn credential_resolve(&self, scope: &Scope, image: &str) -> Result<wire::Resolution, ClientError> {
+        let call = self.public_call(Method::GET, &below(scope, "resolve"))?;
+        self.public.send(call.query(&[("image", image)])).await?.json()
+    }
+
+    /// The kinds of registries, with what a form must ask for each.
+    pub async fn registry_kind_list(&self) -> Result<Vec<wire::RegistryKind>, ClientError> {
+        Ok(self.get("/v1/registry-kinds").await?.json::<wire::RegistryKinds>()?.items)
     }
 
     /// Makes a token. Its text is in this answer and in no other.

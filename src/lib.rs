@@ -9,6 +9,7 @@ pub mod domain;
 pub mod draft;
 pub mod http;
 pub mod lifecycle;
+pub mod registry;
 pub mod service;
 pub mod store;
 pub mod telemetry;

@@ -15,6 +15,7 @@ use crate::{
         token::TokenText,
     },
     http::{self, Listener, Shared, Stopper},
+    registry::{SystemResolver, Verifier},
     service::{self, Error, KeySources, OperatorToken, Service, StartError, Started},
     store::{
         DatabaseStatus,
@@ -175,7 +176,7 @@ pub async fn serve(
         host(),
         sources,
         (Arc::clone(&clock), Arc::clone(&random)),
-        settings.audit_retention,
+        (settings.audit_retention, Verifier::new(settings.registry, Arc::new(SystemResolver::default()))),
         operator_token,
         keep,
     )
@@ -192,6 +193,10 @@ pub async fn serve(
     let on_file = tokio::spawn({
         let service = Arc::clone(&service);
         async move { service.keep_up().await }
+    });
+    let checked = settings.recheck.map(|interval| {
+        let service = Arc::clone(&service);
+        tokio::spawn(async move { service.keep_checked(interval).await })
     });
     let draining = Arc::new(AtomicBool::new(false));
     let shared = |listener| Shared {
@@ -215,7 +220,7 @@ pub async fn serve(
         // Nothing is waited for. What is not durable by now was not acknowledged, and gave nothing out.
         return outcome;
     }
-    for task in [in_step, on_file] {
+    for task in [Some(in_step), Some(on_file), checked].into_iter().flatten() {
         task.abort();
         let _ = task.await;
     }

@@ -69,6 +69,7 @@ pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
         "regcred_recalls_total",
         "Pull secrets that were remembered, by what the database said of them: proved, lapsed."
     );
+    describe_counter!("regcred_checks_total", "Logins that were tried at their registries, by how far they got.");
     describe_counter!("regcred_denials_total", "Refusals by reason: unauthenticated, out_of_reach, role.");
     describe_counter!(
         "regcred_unreadable_rows_total",

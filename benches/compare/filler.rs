@@ -138,6 +138,9 @@ fn credential(place: &ScopeRecord, login: usize) -> Result<(Credential, Password
         updated_at: now,
         rotated_at: now,
         last_used_at: None,
+        identity: None,
+        ca_certificates: None,
+        last_check: None,
     };
     let password = Password::new(&world::password()).map_err(|invalid| anyhow::anyhow!("a password {}", invalid.0))?;
     Ok((credential, password))

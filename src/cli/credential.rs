@@ -10,13 +10,14 @@ use super::{
 use crate::{
     client::ClientError,
     domain::{
-        id::CredentialId, kind::RegistryKind, scope::Scope, server::RegistryServer, text::Invalid, timestamp::Timestamp,
+        check::CaCertificates, id::CredentialId, kind::RegistryKind, scope::Scope, server::RegistryServer,
+        text::Invalid, timestamp::Timestamp,
     },
-    http::wire::Credential,
+    http::wire::{Credential, LastCheck, RateLimit},
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use comfy_table::{Cell, Color};
-use std::{convert::Infallible, str::FromStr};
+use std::{convert::Infallible, path::Path, str::FromStr};
 
 /// A credential as people name it: by its identifier, or by its server, of which a scope has each only once.
 #[derive(Debug, Clone)]
@@ -131,11 +132,31 @@ pub(super) fn kind_parser() -> impl TypedValueParser<Value = RegistryKind> {
     PossibleValuesParser::new(RegistryKind::ALL.map(RegistryKind::name)).try_map(|text| text.parse::<RegistryKind>())
 }
 
+/// The certificates in a file.
+pub(super) fn ca_certificates(path: &Path) -> Result<CaCertificates, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(Exit::Failure, format!("cannot read {}: {error}", path.display())))?;
+    text.parse().map_err(|rule| Failure::usage(format!("what is in {} {rule}", path.display())))
+}
+
 /// A credential in a sentence: `ghcr.io (bot)`.
 pub(super) fn title(credential: &Credential) -> String {
     match &credential.username {
         Some(username) => format!("{} ({username})", credential.server),
         None => credential.server.clone(),
+    }
+}
+
+/// Tells what the service had to say about a login that it has taken.
+pub(super) fn show_warnings(credential: &Credential) {
+    for warning in &credential.warnings {
+        let what = match warning.pointer.as_str() {
+            "/username" => "the user name",
+            "/password" => "the password",
+            "/expires_at" => "the end",
+            other => other,
+        };
+        output::warn(&format!("{what} {}", warning.detail));
     }
 }
 
@@ -149,6 +170,19 @@ pub(super) fn status(credential: &Credential, now: Timestamp) -> String {
         Some(_) | None => "active".to_owned(),
     };
     if credential.inherited { format!("{state},inherited") } else { state }
+}
+
+/// What became of the last check, and when.
+fn said_of(check: &LastCheck, now: Timestamp) -> String {
+    let what = check.image.as_ref().map_or_else(String::new, |image| format!(" for {image}"));
+    format!("{}{what}, {}: {}", check.result, ago(check.checked_at, now), check.detail)
+}
+
+/// How many pulls a registry still allows.
+pub(super) fn pulls_left(rate: RateLimit) -> String {
+    let window =
+        rate.window_seconds.map_or_else(String::new, |seconds| format!(" in {}", span(i64::from(seconds) * 1_000_000)));
+    format!("{} of {}{window}", rate.remaining, rate.limit)
 }
 
 impl Listed for Credential {
@@ -165,6 +199,7 @@ impl Listed for Credential {
         }),
         Column::wide("PASSWORD VERSION", |item| Cell::new(item.version)),
         Column::wide("EXPIRES", |item| output::or_dash(item.expires_at.map(to_the_second).as_deref())),
+        Column::wide("LAST CHECK", |item| output::or_dash(item.last_check.as_ref().map(|check| check.result.as_str()))),
         Column::new("LAST USED", |item| {
             Cell::new(item.last_used_at.map_or_else(|| "never".to_owned(), |then| ago(then, now())))
         }),
@@ -185,6 +220,8 @@ pub(super) fn fields(credential: &Credential, etag: Option<&str>) -> Vec<(&'stat
         ("server", Some(credential.server.clone())),
         ("kind", Some(credential.kind.clone())),
         ("username", credential.username.clone()),
+        ("service account", credential.identity.as_ref().map(|identity| identity.client_email.clone())),
+        ("key id", credential.identity.as_ref().map(|identity| identity.key_id.clone())),
         ("email", credential.email.clone()),
         ("image prefix", credential.image_prefix.clone()),
         ("status", Some(status(credential, now))),
@@ -194,10 +231,9 @@ pub(super) fn fields(credential: &Credential, etag: Option<&str>) -> Vec<(&'stat
         ("updated", time(Some(credential.updated_at))),
         ("rotated", time(Some(credential.rotated_at))),
         ("last used", Some(credential.last_used_at.map_or_else(|| "never".to_owned(), |then| ago(then, now)))),
-        (
-            "last check",
-            credential.last_check.as_ref().map(|check| format!("{}, {}", check.result, ago(check.checked_at, now))),
-        ),
+        ("last check", credential.last_check.as_ref().map(|check| said_of(check, now))),
+        ("pulls left", credential.last_check.as_ref().and_then(|check| check.rate_limit).map(pulls_left)),
+        ("own ca", credential.ca_certificates.as_ref().map(|_| "yes".to_owned())),
         ("etag", etag.map(str::to_owned)),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
@@ -227,7 +263,10 @@ mod tests {
             updated_at: time,
             rotated_at: time,
             last_used_at: None,
+            ca_certificates: None,
             last_check: None,
+            identity: None,
+            warnings: Vec::new(),
         };
         let before = "2026-12-31T23:59:59Z".parse().unwrap();
         assert_eq!(status(&credential, before), "expires in 1s");

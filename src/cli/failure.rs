@@ -206,6 +206,7 @@ mod tests {
             request_id: Some(Uuid::nil()),
             errors: vec![FieldProblem { pointer: "/email".to_owned(), detail: "must be an e-mail address".to_owned() }],
             existing_id: None,
+            check: None,
         }
     }
 

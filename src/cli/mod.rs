@@ -27,12 +27,14 @@ mod password;
 mod progress;
 mod project;
 mod pull_secret;
+mod resolve;
 mod restore;
 mod scope;
 mod serve;
 mod session;
 mod token;
 mod update;
+mod verify;
 
 pub use exit::Exit;
 pub use failure::Failure;
@@ -79,12 +81,18 @@ enum Command {
     /// Change a credential, such as its password
     #[command(after_help = update::EXAMPLES)]
     Update(Box<update::Update>),
+    /// Try credentials at their registries
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(verify::Verify),
     /// Delete a credential
     #[command(after_help = delete::EXAMPLES, visible_alias = "rm")]
     Delete(delete::Delete),
     /// Print what a project needs to pull its images, as a docker configuration
     #[command(after_help = pull_secret::EXAMPLES)]
     PullSecret(pull_secret::PullSecretArgs),
+    /// Tell which login an image gets, and why
+    #[command(after_help = resolve::EXAMPLES)]
+    Resolve(resolve::Resolve),
     /// Create, list, show and delete organizations
     #[command(after_help = org::EXAMPLES)]
     Org(org::Org),
@@ -171,8 +179,10 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::List(args) => list::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::Update(args) => update::run(*args).await,
+        Command::Verify(args) => verify::run(args).await,
         Command::Delete(args) => delete::run(args).await,
         Command::PullSecret(args) => pull_secret::run(args).await,
+        Command::Resolve(args) => resolve::run(args).await,
         Command::Org(args) => org::run(args).await,
         Command::Project(args) => project::run(args).await,
         Command::Token(args) => token::run(args).await,

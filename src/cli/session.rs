@@ -201,6 +201,7 @@ mod tests {
             request_id: None,
             errors: Vec::new(),
             existing_id,
+            check: None,
         }))
     }
 

@@ -2,7 +2,10 @@
 
 use super::{
     clock::{End, now},
-    credential::{CredentialName, IfMatch, explain_conflict, if_stale, kind_parser, list_hint, title},
+    credential::{
+        CredentialName, IfMatch, ca_certificates, explain_conflict, if_stale, kind_parser, list_hint, show_warnings,
+        title,
+    },
     exit::Exit,
     failure::Failure,
     output::{self, Format},
@@ -14,6 +17,7 @@ use crate::{
     client::{Change, CredentialChange},
     config::client::ClientOptions,
     domain::{
+        check::CaCertificates,
         credential::{Email, Username},
         kind::RegistryKind,
         secret::Password,
@@ -21,6 +25,7 @@ use crate::{
     },
 };
 use clap::{Args, ValueEnum, ValueHint};
+use std::path::PathBuf;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -76,6 +81,9 @@ struct Fields {
     /// Offer the login only for images below this repository path
     #[arg(long, value_name = "PREFIX")]
     image_prefix: Option<ImagePrefix>,
+    /// File with other certificates in PEM that may vouch for the registry
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// From then on it is handed out no more: 2027-01-01T00:00:00Z, 2027-01-01 or 90d
     #[arg(long, value_name = "TIME")]
     expires_at: Option<End>,
@@ -93,6 +101,7 @@ struct Fields {
 /// What a credential can be without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Clearable {
+    CaFile,
     Email,
     ExpiresAt,
     ImagePrefix,
@@ -100,7 +109,11 @@ enum Clearable {
 }
 
 impl Fields {
-    fn change<'a>(&'a self, password: Option<&'a Password>) -> Result<CredentialChange<'a>, Failure> {
+    fn change<'a>(
+        &'a self,
+        ca: Option<&'a CaCertificates>,
+        password: Option<&'a Password>,
+    ) -> Result<CredentialChange<'a>, Failure> {
         Ok(CredentialChange {
             server: self.server.as_ref(),
             kind: self.kind,
@@ -108,6 +121,7 @@ impl Fields {
             email: self.one(self.email.as_ref(), Clearable::Email)?,
             image_prefix: self.one(self.image_prefix.as_ref(), Clearable::ImagePrefix)?,
             expires_at: self.one(self.expires_at.map(|end| end.time(now())), Clearable::ExpiresAt)?,
+            ca_certificates: self.one(ca, Clearable::CaFile)?,
             enabled: (self.enable || self.disable).then_some(self.enable),
             password,
         })
@@ -129,18 +143,19 @@ impl Fields {
 pub(super) async fn run(args: Update) -> Result<(), Failure> {
     let session = Session::open(args.connection)?;
     let scope = session.scope(&args.scope)?;
-    let asked = args.fields.change(None)?;
+    let ca = args.fields.ca_file.as_deref().map(ca_certificates).transpose()?;
+    let asked = args.fields.change(ca.as_ref(), None)?;
     if let Some(end) = args.fields.expires_at {
         end.warn_if_past();
     }
-    let moved = asked.server.is_some() || !asked.username.is_keep();
+    let moved = asked.server.is_some() || !asked.username.is_keep() || !asked.ca_certificates.is_keep();
     // To name nothing but the credential is to rotate its password.
     let password = if args.password.is_given() || ((asked.is_empty() || moved) && can_ask()) {
         Some(args.password.read("New password")?)
     } else {
         None
     };
-    let change = args.fields.change(password.as_ref())?;
+    let change = args.fields.change(ca.as_ref(), password.as_ref())?;
     if change.is_empty() {
         return Err(Failure::usage("there is nothing to change")
             .hint("rotate the password with --password-stdin or --password-file, or see `regcred update --help`"));
@@ -155,7 +170,7 @@ pub(super) async fn run(args: Update) -> Result<(), Failure> {
             let failure = if_stale(&session, &scope, id, failure).await;
             return Err(if moved && password.is_none() {
                 failure.hint_if(Exit::Failure, || {
-                    "another server or user name needs the password again: add --password-stdin or --password-file"
+                    "another server, user name or CA needs the password again: add --password-stdin or --password-file"
                         .to_owned()
                 })
             } else {
@@ -165,6 +180,7 @@ pub(super) async fn run(args: Update) -> Result<(), Failure> {
     };
     let rotated = if password.is_some() { ", with a new password" } else { "" };
     output::note(&format!("Updated {} in {}{rotated}.", title(&updated.value), called(&scope)));
+    show_warnings(&updated.value);
     output::one(&updated.value, args.output)
 }
 
@@ -176,16 +192,16 @@ mod tests {
     fn clearing_and_setting_one_field_contradict() {
         let email = "ops@acme.example".parse().ok();
         let fields = Fields { email, clear: vec![Clearable::Email], ..Fields::default() };
-        let failure = fields.change(None).unwrap_err();
+        let failure = fields.change(None, None).unwrap_err();
         assert_eq!(failure.exit(), Exit::Usage);
         assert_eq!(failure.message(), "--email and --clear email contradict each other");
     }
 
     #[test]
     fn what_is_not_named_is_not_changed() {
-        assert!(Fields::default().change(None).unwrap().is_empty());
+        assert!(Fields::default().change(None, None).unwrap().is_empty());
         let fields = Fields { disable: true, clear: vec![Clearable::ExpiresAt], ..Fields::default() };
-        let change = fields.change(None).unwrap();
+        let change = fields.change(None, None).unwrap();
         assert_eq!(change.enabled, Some(false));
         assert_eq!(change.expires_at, Change::Clear);
         assert!(change.email.is_keep() && change.username.is_keep());

@@ -4,6 +4,7 @@
 //! overwritten once it was sent.
 
 use crate::domain::{
+    check::CaCertificates,
     credential::{Email, Username},
     kind::RegistryKind,
     permission::Role,
@@ -38,6 +39,9 @@ pub struct NewCredential<'a> {
     pub expires_at: Option<Timestamp>,
     /// Whether it may be handed out.
     pub enabled: bool,
+    /// Who may vouch for the registry, besides those whom all trust.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_certificates: Option<&'a CaCertificates>,
     /// The secret.
     #[serde(skip)]
     pub password: &'a Password,
@@ -95,6 +99,9 @@ pub struct CredentialChange<'a> {
     /// Switches it on or off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// Other certificates; needs the password again.
+    #[serde(skip_serializing_if = "Change::is_keep")]
+    pub ca_certificates: Change<&'a CaCertificates>,
     /// A new password.
     #[serde(skip)]
     pub password: Option<&'a Password>,
@@ -138,7 +145,7 @@ impl CredentialChange<'_> {
     /// Whether nothing would change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { server, kind, username, email, image_prefix, expires_at, enabled, password } = self;
+        let Self { server, kind, username, email, image_prefix, expires_at, enabled, ca_certificates, password } = self;
         server.is_none()
             && kind.is_none()
             && username.is_keep()
@@ -146,6 +153,7 @@ impl CredentialChange<'_> {
             && image_prefix.is_keep()
             && expires_at.is_keep()
             && enabled.is_none()
+            && ca_certificates.is_keep()
             && password.is_none()
     }
 
@@ -153,6 +161,10 @@ impl CredentialChange<'_> {
         wiped_json(self, self.password)
     }
 }
+
+/// The longest body: a password and certificates. Inside of these only `"`, `\`, tabs and line ends are escaped, each with one byte
+/// more.
+const BODY: usize = 2 * (Password::MAX_BYTES + CaCertificates::MAX_BYTES) + 8 * 1024;
 
 /// The body in a buffer that never moves while it is filled, and is overwritten when the last reference to it goes.
 fn wiped_json(members: &impl Serialize, password: Option<&Password>) -> Bytes {
@@ -163,8 +175,7 @@ fn wiped_json(members: &impl Serialize, password: Option<&Password>) -> Bytes {
         #[serde(skip_serializing_if = "Option::is_none")]
         password: Option<Exposed<'a>>,
     }
-    // Inside a password only `"`, `\`, tabs and line ends are escaped, each with one byte more.
-    let mut buffer = Zeroizing::new(Vec::with_capacity(2 * Password::MAX_BYTES + 8 * 1024));
+    let mut buffer = Zeroizing::new(Vec::with_capacity(BODY));
     serde_json::to_writer(&mut *buffer, &Body { members, password: password.map(Exposed) })
         .expect("strings, numbers and booleans become JSON, and memory takes any writing");
     Bytes::from_owner(buffer)
@@ -200,6 +211,7 @@ mod tests {
             image_prefix: None,
             expires_at: None,
             enabled: true,
+            ca_certificates: None,
             password: &password,
         };
         assert_eq!(json(&new.body()), serde_json::json!({"server": "ghcr.io", "enabled": true, "password": text}));
@@ -210,7 +222,7 @@ mod tests {
         let text = Zeroizing::new("\"".repeat(Password::MAX_BYTES));
         let password = Password::new(&text).unwrap();
         let change = CredentialChange { password: Some(&password), ..CredentialChange::default() };
-        assert!(change.body().len() < 2 * Password::MAX_BYTES + 8 * 1024);
+        assert!(change.body().len() < BODY);
     }
 
     #[test]

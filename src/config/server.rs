@@ -9,6 +9,7 @@
 use super::{ConfigError, Environment, parse_toml, read_secret};
 use crate::{
     domain::{pruning::Retention, text::Invalid},
+    registry::Rules,
     store::sql::{Database, PostgresSettings},
 };
 use clap::{Args, ValueEnum};
@@ -17,6 +18,8 @@ use std::{
     fmt, fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
 };
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
@@ -74,6 +77,22 @@ pub struct ServerOptions {
     /// For how many days audit events are kept: nobody can prune younger ones [default: 400]
     #[arg(long, env = "REGCRED_AUDIT_RETENTION_DAYS", value_name = "DAYS")]
     pub audit_retention_days: Option<u32>,
+    /// Networks that are not public and whose registries may be verified, such as 10.0.0.0/8 (commas between several)
+    ///
+    /// Whoever adds a login chooses where `regcred verify` connects to: name no more than the networks of your registries.
+    #[arg(long, env = "REGCRED_REGISTRY_NETWORKS", value_name = "NETWORK", value_delimiter = ',')]
+    pub registry_networks: Option<Vec<String>>,
+    /// Registries and token servers that are spoken to without TLS, each as HOST:PORT (commas between several)
+    #[arg(long, env = "REGCRED_REGISTRY_INSECURE", value_name = "HOST:PORT", value_delimiter = ',')]
+    pub registry_insecure: Option<Vec<String>>,
+    /// Token servers under other names than their registries', each as REGISTRY=HOST (commas between several)
+    ///
+    /// A login is sent to its registry's own host alone, and to these: registry.example.com=gitlab.example.com
+    #[arg(long, env = "REGCRED_REGISTRY_TOKEN_SERVERS", value_name = "REGISTRY=HOST", value_delimiter = ',')]
+    pub registry_token_servers: Option<Vec<String>>,
+    /// Verify every login again about once in so many hours [default: never]
+    #[arg(long, env = "REGCRED_RECHECK_HOURS", value_name = "HOURS")]
+    pub recheck_hours: Option<u32>,
     /// What to log: a level, or a filter such as info,regcred::http=debug [default: info]
     #[arg(long, env = "REGCRED_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -114,6 +133,10 @@ pub struct ServerSettings {
     pub passphrase: Option<Zeroizing<String>>,
     /// For how long audit events are kept.
     pub audit_retention: Retention,
+    /// Where registries may be.
+    pub registry: Rules,
+    /// How often each login is verified again; never if none.
+    pub recheck: Option<Duration>,
     /// What to log; a valid filter.
     pub log_filter: String,
     /// How log lines look.
@@ -191,6 +214,12 @@ impl ServerOptions {
         let audit_retention = options.audit_retention_days.map(Retention::try_from).transpose();
         let audit_retention =
             audit_retention.map_err(|rule| ConfigError::invalid("REGCRED_AUDIT_RETENTION_DAYS", &rule))?;
+        let registry = Rules {
+            networks: parsed("REGCRED_REGISTRY_NETWORKS", options.registry_networks)?,
+            insecure: parsed("REGCRED_REGISTRY_INSECURE", options.registry_insecure)?,
+            token_servers: parsed("REGCRED_REGISTRY_TOKEN_SERVERS", options.registry_token_servers)?,
+        };
+        let recheck = options.recheck_hours.map(recheck).transpose()?;
         let data_dir = options.data_dir.unwrap_or_else(|| PathBuf::from("regcred-data"));
         let database = database(options.database_url, options.database_url_file, &data_dir)?;
         Ok(ServerSettings {
@@ -201,6 +230,8 @@ impl ServerOptions {
             public_listen,
             internal_listen,
             audit_retention: audit_retention.unwrap_or_default(),
+            registry,
+            recheck,
             log_filter,
             log_format: options.log_format.unwrap_or_default(),
         })
@@ -242,10 +273,27 @@ impl ServerOptions {
             keyring_file: self.keyring_file.or(others.keyring_file),
             passphrase_file: self.passphrase_file.or(others.passphrase_file),
             audit_retention_days: self.audit_retention_days.or(others.audit_retention_days),
+            registry_networks: self.registry_networks.or(others.registry_networks),
+            registry_insecure: self.registry_insecure.or(others.registry_insecure),
+            registry_token_servers: self.registry_token_servers.or(others.registry_token_servers),
+            recheck_hours: self.recheck_hours.or(others.recheck_hours),
             log: self.log.or(others.log),
             log_format: self.log_format.or(others.log_format),
         }
     }
+}
+
+/// A list, each item by its own rule. Empty ones count as not there: so a variable can be set to nothing.
+fn parsed<T: FromStr<Err = Invalid>>(setting: &str, list: Option<Vec<String>>) -> Result<Vec<T>, ConfigError> {
+    let items = list.unwrap_or_default();
+    let items = items.iter().map(|item| item.trim()).filter(|item| !item.is_empty());
+    items.map(|item| item.parse().map_err(|rule| ConfigError::invalid(setting, &rule))).collect()
+}
+
+fn recheck(hours: u32) -> Result<Duration, ConfigError> {
+    const RULE: Invalid = Invalid("must be between 1 and 8760 hours");
+    let known = (1..=8760).contains(&hours).then(|| Duration::from_hours(hours.into()));
+    known.ok_or_else(|| ConfigError::invalid("REGCRED_RECHECK_HOURS", &RULE))
 }
 
 fn keyring(environment: Environment<'_>, file: Option<PathBuf>, data_dir: &Path) -> Result<KeyringSource, ConfigError> {

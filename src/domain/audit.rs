@@ -112,6 +112,22 @@ impl AuditEvent {
         }
     }
 
+    /// The event of something that the process did by itself to things of a scope, or was configured to.
+    pub fn by_regcred_in(
+        clock: &dyn Clock,
+        random: &dyn Random,
+        operation: Action,
+        place: &ScopeRecord,
+        objects: Vec<Uuid>,
+    ) -> Self {
+        Self {
+            scope: place.scope.clone(),
+            organization_id: Some(place.organization_id()),
+            project_id: place.parent_id.map(|_| place.id),
+            ..Self::by_regcred(clock, random, operation, objects)
+        }
+    }
+
     /// The event of something that the process did by itself, at its start.
     pub fn by_regcred(clock: &dyn Clock, random: &dyn Random, operation: Action, objects: Vec<Uuid>) -> Self {
         Self {

@@ -1,11 +1,14 @@
 //! A login for a container registry, without its password.
 
 use super::{
+    check::{CaCertificates, Check},
+    convention::{self, Finding, Findings},
     id::CredentialId,
+    identity::Identity,
     kind::RegistryKind,
     scope::Scope,
     secret::Password,
-    server::{ImagePrefix, RegistryServer},
+    server::{ImagePrefix, RegistryServer, StatedServer},
     text::{Invalid, text_type},
     timestamp::Timestamp,
 };
@@ -81,6 +84,12 @@ pub struct Credential {
     pub rotated_at: Timestamp,
     /// When it was handed out last, to within a minute; none if never.
     pub last_used_at: Option<Timestamp>,
+    /// Whose key the password is, if it is a key that says so.
+    pub identity: Option<Identity>,
+    /// Who may vouch for the registry, besides those whom all trust. Left out where logins are only handed out.
+    pub ca_certificates: Option<CaCertificates>,
+    /// What became of trying the login with its present password. Left out where logins are only handed out.
+    pub last_check: Option<Check>,
 }
 
 impl Credential {
@@ -111,8 +120,8 @@ pub enum Availability {
 /// What it takes to add a credential.
 #[derive(Debug)]
 pub struct NewCredential {
-    /// The registry.
-    pub server: RegistryServer,
+    /// The registry. May be absent for a kind that has a usual one.
+    pub server: Option<StatedServer>,
     /// The kind as its owner states it; must agree with what the server shows.
     pub kind: Option<RegistryKind>,
     /// The user name.
@@ -125,6 +134,8 @@ pub struct NewCredential {
     pub expires_at: Option<Timestamp>,
     /// Whether it may be handed out.
     pub enabled: bool,
+    /// Who may vouch for the registry, besides those whom all trust.
+    pub ca_certificates: Option<CaCertificates>,
     /// The secret.
     pub password: Password,
 }
@@ -133,7 +144,7 @@ pub struct NewCredential {
 #[derive(Debug, Default)]
 pub struct CredentialPatch {
     /// Another server; needs the password again.
-    pub server: Option<RegistryServer>,
+    pub server: Option<StatedServer>,
     /// Another kind.
     pub kind: Option<RegistryKind>,
     /// Another user name; needs the password again.
@@ -146,6 +157,8 @@ pub struct CredentialPatch {
     pub expires_at: Option<Option<Timestamp>>,
     /// Switches it on or off.
     pub enabled: Option<bool>,
+    /// Other certificates; needs the password again.
+    pub ca_certificates: Option<Option<CaCertificates>>,
     /// A new password. Absent keeps the one that is stored.
     pub password: Option<Password>,
 }
@@ -153,59 +166,135 @@ pub struct CredentialPatch {
 /// Why a credential cannot be as its owner wants it, although each part alone is well formed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
+    /// No server is stated, and the kind has no usual one.
+    #[error("there is no server")]
+    ServerNeeded,
+    /// The stated server is one for another kind only.
+    #[error(transparent)]
+    Server(Invalid),
+    /// User name and password cannot belong together.
+    #[error(transparent)]
+    Login(Finding),
     /// The stated kind is not what the server shows.
     #[error("kind does not agree with server")]
     Kind,
     /// The image prefix names images that are not on the server.
     #[error("image_prefix does not lie on server")]
     ImagePrefix,
-    /// Server or user name would change while the password stays.
-    #[error("changing server or username needs the password again")]
+    /// Server, user name or CA certificates would change while the password stays.
+    #[error("changing server, username or ca_certificates needs the password again")]
     PasswordNeeded,
+    /// The image that a login is to be tried for is not one that it would be offered for.
+    #[error("image is not one of the login's")]
+    Image,
+}
+
+/// A credential with what was derived from its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The registry, in normal form.
+    pub server: RegistryServer,
+    /// What sort of registry it is.
+    pub kind: RegistryKind,
+    /// When it ends, if its owner has said so or its password does.
+    pub expires_at: Option<Timestamp>,
+    /// Whose key the password is.
+    pub identity: Option<Identity>,
+    /// What its owner should know.
+    pub warnings: Vec<Finding>,
 }
 
 impl NewCredential {
-    /// The kind that the new credential gets.
+    /// What the new credential will be at that time, with what its parts say of the rest.
     ///
     /// # Errors
     /// The parts contradict each other.
-    pub fn check(&self) -> Result<RegistryKind, Contradiction> {
-        check(&self.server, self.kind, self.image_prefix.as_ref())
+    pub fn check(&self, now: Timestamp) -> Result<Checked, Contradiction> {
+        let usual = || self.kind.and_then(RegistryKind::default_server).and_then(|text| text.parse().ok());
+        let server = match &self.server {
+            Some(stated) => stated.complete(self.kind).map_err(Contradiction::Server)?,
+            None => usual().ok_or(Contradiction::ServerNeeded)?,
+        };
+        let kind = check(&server, self.kind, self.image_prefix.as_ref())?;
+        let found = convention::examine(kind, &server, self.username.as_ref(), Some(&self.password), now);
+        let found = found.map_err(Contradiction::Login)?;
+        let (expires_at, warnings) = ended(self.expires_at, found.ends_at, found.warnings);
+        Ok(Checked { server, kind, expires_at, identity: found.identity, warnings })
     }
 }
 
 impl CredentialPatch {
-    /// The credential as it is after this change at that time; equal to the one given if nothing changes.
+    /// The credential as it is after this change at that time, with what its owner should know; equal to the one given if
+    /// nothing changes.
     ///
     /// A stored password stays bound to the server and user name it was given for, so that nobody who cannot read it can
-    /// send it to a host of his own.
+    /// send it to a host of his own; nor to one that only a certificate of his own makes the registry.
     ///
     /// # Errors
     /// The parts contradict each other, or the password would have to be given again.
-    pub fn apply(&self, old: &Credential, now: Timestamp) -> Result<Credential, Contradiction> {
-        let server = self.server.clone().unwrap_or_else(|| old.server.clone());
+    pub fn apply(&self, old: &Credential, now: Timestamp) -> Result<(Credential, Vec<Finding>), Contradiction> {
+        let server = match &self.server {
+            Some(stated) => stated.complete(self.kind.or(Some(old.kind))).map_err(Contradiction::Server)?,
+            None => old.server.clone(),
+        };
         let username = self.username.clone().unwrap_or_else(|| old.username.clone());
-        if self.password.is_none() && (server != old.server || username != old.username) {
+        let ca_certificates = self.ca_certificates.clone().unwrap_or_else(|| old.ca_certificates.clone());
+        let moved = server != old.server || username != old.username || ca_certificates != old.ca_certificates;
+        if self.password.is_none() && moved {
             return Err(Contradiction::PasswordNeeded);
         }
         let stated_kind = self.kind.or_else(|| (server == old.server).then_some(old.kind));
         let image_prefix = self.image_prefix.clone().unwrap_or_else(|| old.image_prefix.clone());
         let kind = check(&server, stated_kind, image_prefix.as_ref())?;
         let rotated = self.password.is_some();
+        let found = if rotated || kind != old.kind {
+            let found = convention::examine(kind, &server, username.as_ref(), self.password.as_ref(), now);
+            found.map_err(Contradiction::Login)?
+        } else {
+            Findings::default()
+        };
+        let stated_end = self.expires_at.unwrap_or(if found.ends_at.is_some() { None } else { old.expires_at });
+        let (mut expires_at, mut warnings) = ended(stated_end, found.ends_at, found.warnings);
+        if self.expires_at == Some(None) {
+            expires_at = None;
+        }
+        if rotated && self.expires_at.is_none() && found.ends_at.is_none() && expires_at.is_some_and(|end| end <= now) {
+            let detail = "is in the past and stays: the new password is not handed out until it is cleared or changed";
+            warnings.push(Finding { pointer: "/expires_at", detail });
+        }
         let new = Credential {
             server,
             kind,
             username,
             image_prefix,
+            expires_at,
+            ca_certificates,
             email: self.email.clone().unwrap_or_else(|| old.email.clone()),
-            expires_at: self.expires_at.unwrap_or(old.expires_at),
             enabled: self.enabled.unwrap_or(old.enabled),
             version: old.version + u32::from(rotated),
             rotated_at: if rotated { now } else { old.rotated_at },
+            identity: if rotated { found.identity } else { old.identity.clone() },
+            // What was found out of the old password says nothing of a new one.
+            last_check: old.last_check.clone().filter(|_| !rotated),
             ..old.clone()
         };
-        Ok(if new == *old { new } else { Credential { revision: old.revision + 1, updated_at: now, ..new } })
+        let changed = Credential { revision: old.revision + 1, updated_at: now, ..new.clone() };
+        Ok((if new == *old { new } else { changed }, warnings))
     }
+}
+
+/// When a credential ends: as its owner says, else as its password says. He is told where the two do not agree.
+fn ended(
+    stated: Option<Timestamp>,
+    by_password: Option<Timestamp>,
+    mut warnings: Vec<Finding>,
+) -> (Option<Timestamp>, Vec<Finding>) {
+    if let (Some(stated), Some(end)) = (stated, by_password)
+        && stated > end
+    {
+        warnings.push(Finding { pointer: "/expires_at", detail: "is later than the end of the password itself" });
+    }
+    (stated.or(by_password), warnings)
 }
 
 fn check(

@@ -12,6 +12,7 @@ use super::{
     image::ImageReference,
     matching::{candidates, distance},
     secret::{Password, SecretDocument},
+    server::DOCKER_HUB,
     timestamp::Timestamp,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -86,19 +87,43 @@ pub fn select<'a>(credentials: &'a [Credential], images: &[ImageReference], now:
     Selection { entries: entries(chosen, keeps_path), omitted }
 }
 
-/// Writes `{"auths":{KEY:{"username":..,"password":..,"email":..,"auth":..}}}` in the order given, without white space.
+/// The registries that need an empty entry beside these keys, which are sorted; sorted.
+///
+/// Programs that know no paths look for the registry's own key, and where there is none, take any whose host it is. With
+/// several to take from, which one is chance. An empty entry ends their search with no login; those who know paths pass it,
+/// or find it where nothing else fits.
+#[must_use]
+pub fn stops<'a>(keys: &[&'a str]) -> Vec<&'a str> {
+    let mut hosts: Vec<_> = keys.iter().filter_map(|key| Some(key.split_once('/')?.0)).collect();
+    hosts.sort_unstable();
+    // Docker Hub's key is a URL: nobody takes another one for it.
+    let by_chance = hosts.chunk_by(|a, b| a == b).filter(|equal| equal.len() > 1 && equal[0] != DOCKER_HUB);
+    by_chance.map(|equal| equal[0]).filter(|host| !keys.contains(host)).collect()
+}
+
+/// Writes `{"auths":{KEY:{"username":..,"password":..,"email":..,"auth":..}}}` in the order given, without white space. Keys
+/// that are looked for by chance are held up by empty entries ([`stops`]).
 #[must_use]
 pub fn render(logins: &[Login<'_>]) -> SecretDocument {
     let opened = logins.iter().map(|login| (login, login.password.expose()));
     // Made large enough beforehand: a buffer that grows leaves its old copy in memory, with passwords in it.
     let capacity = opened.clone().map(|(login, password)| most_bytes(login, password)).sum::<usize>() + FRAME.len();
+    let keys: Vec<_> = logins.iter().map(|login| login.key).collect();
+    let mut stops = stops(&keys).into_iter().peekable();
+    let capacity = capacity + stops.clone().map(|host| host.len() + STOP_FRAME.len()).sum::<usize>();
     let mut document = Zeroizing::new(Vec::with_capacity(capacity));
     document.extend_from_slice(b"{\"auths\":{");
-    for (index, (login, password)) in opened.enumerate() {
-        if index > 0 {
-            document.push(b',');
+    for (login, password) in opened {
+        while let Some(host) = stops.next_if(|host| *host < login.key) {
+            push_stop(&mut document, host);
         }
         push_login(&mut document, login, password);
+        document.push(b',');
+    }
+    // No other: a host stands before all keys that it is the beginning of.
+    debug_assert!(stops.next().is_none(), "a stop has no keys behind it");
+    if document.ends_with(b",") {
+        document.pop();
     }
     document.extend_from_slice(b"}}");
     debug_assert!(document.len() <= capacity, "the buffer grew");
@@ -106,6 +131,7 @@ pub fn render(logins: &[Login<'_>]) -> SecretDocument {
 }
 
 const FRAME: &str = r#"{"auths":{}}"#;
+const STOP_FRAME: &str = r#""":{},"#;
 const LOGIN_FRAME: &str = r#","":{"username":"","password":"","email":"","auth":""}"#;
 
 fn entries(mut chosen: Vec<&Credential>, keeps_path: impl Fn(&str) -> bool) -> Vec<Entry<'_>> {
@@ -151,6 +177,11 @@ fn push_login(document: &mut Vec<u8>, login: &Login<'_>, password: &str) {
     document.extend_from_slice(b",\"auth\":\"");
     push_auth(document, username(login), password);
     document.extend_from_slice(b"\"}");
+}
+
+fn push_stop(document: &mut Vec<u8>, host: &str) {
+    push_string(document, host);
+    document.extend_from_slice(b":{},");
 }
 
 fn push_string(document: &mut Vec<u8>, text: &str) {

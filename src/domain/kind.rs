@@ -3,6 +3,8 @@
 //! A host is compared whole and in normal form: a pattern without its ends would take
 //! `acme.azurecr.io.evil.example` for Azure's.
 
+pub mod form;
+
 #[cfg(test)]
 mod tests;
 
@@ -31,8 +33,14 @@ pub enum RegistryKind {
     Gitlab,
     /// Quay, at quay.io or self-hosted.
     Quay,
+    /// Harbor, which its users run themselves.
+    Harbor,
     /// `DigitalOcean`'s.
     Digitalocean,
+    /// Alibaba Cloud's.
+    Alibaba,
+    /// IBM Cloud's.
+    Ibm,
     /// Any other.
     Generic,
 }
@@ -50,12 +58,13 @@ const ECR_DOMAINS: [&str; 9] = [
 ];
 const GOOGLE_DOMAINS: [&str; 3] = [".gcr.io", ".pkg.dev", ".google.com"];
 const AZURE_DOMAINS: [&str; 4] = [".azurecr.io", ".azurecr.cn", ".azurecr.us", ".azurecr.de"];
-/// Clouds that have no kind of their own (Alibaba, Scaleway, IBM, Oracle), and so cannot be one of the others.
-const OTHER_CLOUD_DOMAINS: [&str; 4] = [".aliyuncs.com", ".scw.cloud", ".icr.io", ".ocir.io"];
+/// Hosts of clouds that have no kind of their own (Scaleway, Oracle), or are no registry of a known form, and so cannot be one
+/// of the others.
+const OTHER_CLOUD_DOMAINS: [&str; 3] = [".aliyuncs.com", ".scw.cloud", ".ocir.io"];
 
 impl RegistryKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::DockerHub,
         Self::AwsEcr,
         Self::Google,
@@ -63,7 +72,10 @@ impl RegistryKind {
         Self::Github,
         Self::Gitlab,
         Self::Quay,
+        Self::Harbor,
         Self::Digitalocean,
+        Self::Alibaba,
+        Self::Ibm,
         Self::Generic,
     ];
 
@@ -78,7 +90,10 @@ impl RegistryKind {
             Self::Github => "github",
             Self::Gitlab => "gitlab",
             Self::Quay => "quay",
+            Self::Harbor => "harbor",
             Self::Digitalocean => "digitalocean",
+            Self::Alibaba => "alibaba",
+            Self::Ibm => "ibm",
             Self::Generic => "generic",
         }
     }
@@ -98,6 +113,8 @@ impl RegistryKind {
             host if is_private_ecr(host) => Self::AwsEcr,
             host if GOOGLE_DOMAINS.iter().any(|domain| host.ends_with(domain)) => Self::Google,
             host if is_azure(host) => Self::Azure,
+            host if alibaba_region(host).is_some() => Self::Alibaba,
+            host if host == "icr.io" || host.ends_with(".icr.io") => Self::Ibm,
             _ => Self::Generic,
         }
     }
@@ -116,11 +133,25 @@ impl RegistryKind {
         (stated == inferred || stated == Self::Generic || (own_name && stated.runs_under_own_names())).then_some(stated)
     }
 
+    /// The server that is meant if none is stated, for a kind that has one.
+    #[must_use]
+    pub const fn default_server(self) -> Option<&'static str> {
+        match self {
+            Self::DockerHub => Some(DOCKER_HUB),
+            Self::Github => Some("ghcr.io"),
+            Self::Gitlab => Some("registry.gitlab.com"),
+            Self::Quay => Some("quay.io"),
+            Self::Digitalocean => Some("registry.digitalocean.com"),
+            Self::Ibm => Some("icr.io"),
+            Self::AwsEcr | Self::Google | Self::Azure | Self::Harbor | Self::Alibaba | Self::Generic => None,
+        }
+    }
+
     /// Whether there are registries of this kind under hosts that their owners choose.
     const fn runs_under_own_names(self) -> bool {
         match self {
-            Self::Azure | Self::Github | Self::Gitlab | Self::Quay | Self::Generic => true,
-            Self::DockerHub | Self::AwsEcr | Self::Google | Self::Digitalocean => false,
+            Self::Azure | Self::Github | Self::Gitlab | Self::Quay | Self::Harbor | Self::Generic => true,
+            Self::DockerHub | Self::AwsEcr | Self::Google | Self::Digitalocean | Self::Alibaba | Self::Ibm => false,
         }
     }
 }
@@ -138,7 +169,9 @@ impl FromStr for RegistryKind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.name() == text)
-            .ok_or(Invalid("must be docker_hub, aws_ecr, google, azure, github, gitlab, quay, digitalocean or generic"))
+            .ok_or(Invalid(
+                "must be docker_hub, aws_ecr, google, azure, github, gitlab, quay, harbor, digitalocean, alibaba, ibm or generic",
+            ))
     }
 }
 
@@ -180,6 +213,17 @@ fn is_azure(host: &str) -> bool {
     AZURE_DOMAINS.iter().filter_map(|domain| host.strip_suffix(domain)).any(|registry| !registry.contains('.'))
 }
 
+/// The region in `registry[-vpc|-intl].REGION.aliyuncs.com`, or behind a registry's own name in `NAME.REGION.cr.aliyuncs.com`.
+#[must_use]
+pub fn alibaba_region(host: &str) -> Option<&str> {
+    let labels: Vec<_> = host.strip_suffix(".aliyuncs.com")?.split('.').collect();
+    match labels.as_slice() {
+        [service, region] => (*service == "registry" || service.starts_with("registry-")).then_some(region),
+        [_name, region, "cr"] | [_name, region, "personal", "cr"] => Some(region),
+        _ => None,
+    }
+}
+
 fn is_other_cloud(host: &str) -> bool {
-    host == "icr.io" || OTHER_CLOUD_DOMAINS.iter().any(|domain| host.ends_with(domain))
+    OTHER_CLOUD_DOMAINS.iter().any(|domain| host.ends_with(domain))
 }

@@ -6,15 +6,20 @@
 //! [`source::Random`].
 
 pub mod audit;
+pub mod check;
+pub mod consumer;
+pub mod convention;
 pub mod credential;
 pub mod docker_config;
 pub mod id;
+pub mod identity;
 pub mod image;
 pub mod kind;
 pub mod matching;
 pub mod page;
 pub mod permission;
 pub mod pruning;
+pub mod resolution;
 pub mod scope;
 pub mod secret;
 pub mod server;

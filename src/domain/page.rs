@@ -10,13 +10,18 @@ use std::str::FromStr;
 pub struct Limit(u32);
 
 impl Limit {
+    /// The most that a page may hold.
+    pub const MOST: Self = Self(500);
+
     /// The limit as the store wants it: with room for the one item that tells whether a page follows.
     #[must_use]
     pub fn with_one_more(self) -> i64 {
         i64::from(self.0) + 1
     }
 
-    fn as_usize(self) -> usize {
+    /// The limit as a length.
+    #[must_use]
+    pub fn as_usize(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 }
@@ -31,7 +36,7 @@ impl TryFrom<u32> for Limit {
     type Error = Invalid;
 
     fn try_from(limit: u32) -> Result<Self, Invalid> {
-        if (1..=500).contains(&limit) { Ok(Self(limit)) } else { Err(Invalid("must be between 1 and 500")) }
+        if (1..=Self::MOST.0).contains(&limit) { Ok(Self(limit)) } else { Err(Invalid("must be between 1 and 500")) }
     }
 }
 

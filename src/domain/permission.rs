@@ -52,10 +52,14 @@ actions! {
     CredentialGet = "credential.get",
     /// List credentials.
     CredentialList = "credential.list",
+    /// Ask which credential an image would get.
+    CredentialResolve = "credential.resolve",
     /// Change a credential.
     CredentialUpdate = "credential.update",
     /// Delete a credential.
     CredentialDelete = "credential.delete",
+    /// Have a login tried at its registry: its password is opened, and sent to the registry alone.
+    CredentialVerify = "credential.verify",
     /// Make a token.
     TokenCreate = "token.create",
     /// See one token, without its text.
@@ -66,6 +70,8 @@ actions! {
     TokenRevoke = "token.revoke",
     /// Ask who one is.
     Whoami = "whoami",
+    /// Ask what kinds of registries there are.
+    RegistryKindList = "registry_kind.list",
     /// Read the audit log.
     AuditList = "audit.list",
     /// Ask for how long audit events are kept.
@@ -104,6 +110,7 @@ impl Action {
             | Self::CredentialCreate
             | Self::CredentialUpdate
             | Self::CredentialDelete
+            | Self::CredentialVerify
             | Self::TokenCreate
             | Self::TokenRevoke
             | Self::AuditPrune
@@ -119,9 +126,11 @@ impl Action {
             | Self::ProjectList
             | Self::CredentialGet
             | Self::CredentialList
+            | Self::CredentialResolve
             | Self::TokenGet
             | Self::TokenList
             | Self::Whoami
+            | Self::RegistryKindList
             | Self::AuditList
             | Self::AuditRetentionGet
             | Self::AuditPruningList
@@ -171,15 +180,21 @@ impl Role {
     #[must_use]
     pub const fn may(self, action: Action) -> bool {
         match action {
-            Action::Whoami => true,
+            Action::Whoami | Action::RegistryKindList => true,
             Action::PullSecretGet => matches!(self, Self::Deployer),
             Action::OrganizationGet
             | Action::OrganizationList
             | Action::ProjectGet
             | Action::ProjectList
             | Action::CredentialGet
-            | Action::CredentialList => !matches!(self, Self::Deployer),
-            Action::CredentialCreate | Action::CredentialUpdate | Action::CredentialDelete => {
+            | Action::CredentialList
+            | Action::CredentialResolve => !matches!(self, Self::Deployer),
+            // To verify is to have a secret used, and connections made from where regcred stands. Those may who could have it
+            // sent to the same registry by changing the credential; they learn no more than whether it works.
+            Action::CredentialCreate
+            | Action::CredentialUpdate
+            | Action::CredentialDelete
+            | Action::CredentialVerify => {
                 matches!(self, Self::Editor | Self::Admin | Self::Operator)
             }
             Action::ProjectCreate

@@ -11,8 +11,10 @@ mod tests;
 
 use super::{
     image::repository_path,
+    kind::RegistryKind,
     text::{Invalid, text_type},
 };
+use std::str::FromStr;
 
 text_type! {
     /// A registry, or a part of one: `host[:port][/path]`, as in `ghcr.io`, `localhost:5000` or `quay.io/acme`.
@@ -40,6 +42,74 @@ const DOCKER_HUB_NAMES: [&str; 5] =
 
 /// More than any valid server needs, so that no rule works on a huge text.
 const MAX_BYTES: usize = 1024;
+
+/// A server as its owner states it: in full, or as the name of a registry, which is enough for some kinds.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub enum StatedServer {
+    /// In full.
+    Full(RegistryServer),
+    /// One label, in lower case, which may be the name of an Azure registry.
+    Name(String),
+}
+
+/// Why a stated server is no server.
+pub const NAME_ALONE: Invalid = Invalid(
+    "must have the full host name, such as registry.example.com, or a port; the name alone is enough with kind azure",
+);
+
+impl StatedServer {
+    /// The server that is meant, if it is one of that kind.
+    ///
+    /// # Errors
+    /// It is a name, and the kind has no rule to make a host of it.
+    pub fn complete(&self, kind: Option<RegistryKind>) -> Result<RegistryServer, Invalid> {
+        match self {
+            Self::Full(server) => Ok(server.clone()),
+            Self::Name(name) if kind == Some(RegistryKind::Azure) => format!("{name}.azurecr.io").parse(),
+            Self::Name(_) => Err(NAME_ALONE),
+        }
+    }
+}
+
+impl FromStr for StatedServer {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text.parse() {
+            Ok(server) => Ok(Self::Full(server)),
+            // What is no name either is refused as what it was meant to be.
+            Err(rule) => {
+                if is_registry_name(text) {
+                    Ok(Self::Name(text.to_ascii_lowercase()))
+                } else {
+                    Err(rule)
+                }
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for StatedServer {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<RegistryServer> for StatedServer {
+    fn from(server: RegistryServer) -> Self {
+        Self::Full(server)
+    }
+}
+
+/// Azure's registries have 5 to 50 letters and digits, and may have a hash behind a `-`.
+fn is_registry_name(text: &str) -> bool {
+    (5..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && format!("{text}.azurecr.io").parse::<RegistryServer>().is_ok()
+}
 
 impl RegistryServer {
     /// What comes before the first `/`: `host` or `host:port`.

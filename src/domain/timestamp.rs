@@ -10,7 +10,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::form
 pub struct Timestamp(i64);
 
 const MICROSECONDS_A_MINUTE: i64 = 60_000_000;
-const MICROSECONDS_A_DAY: i64 = 1440 * MICROSECONDS_A_MINUTE;
+const MICROSECONDS_AN_HOUR: i64 = 60 * MICROSECONDS_A_MINUTE;
+const MICROSECONDS_A_DAY: i64 = 24 * MICROSECONDS_AN_HOUR;
 
 impl Timestamp {
     /// The last moment that RFC 3339 can write: 9999-12-31T23:59:59.999999Z.
@@ -38,6 +39,12 @@ impl Timestamp {
     #[must_use]
     pub fn minus_minutes(self, minutes: u32) -> Self {
         Self(self.0.saturating_sub(i64::from(minutes) * MICROSECONDS_A_MINUTE).max(0))
+    }
+
+    /// That many hours later; at most the last moment that can be written.
+    #[must_use]
+    pub fn plus_hours(self, hours: u32) -> Self {
+        Self(self.0.saturating_add(i64::from(hours) * MICROSECONDS_AN_HOUR).min(Self::LAST))
     }
 
     /// The same time of day, that many days earlier; at least the first moment of 1970.

@@ -4,15 +4,22 @@ use super::wire::{self, PageOf};
 use crate::{
     domain::{
         audit::RecordedEvent,
+        check::Check,
         credential::Credential,
-        id::MasterKeyId,
+        id::{CredentialId, MasterKeyId},
+        image::ImageReference,
+        kind::{
+            RegistryKind,
+            form::{Form, LoginForm, Name},
+        },
         page::{Cursor, Page},
         permission::Caller,
         pruning::Pruning,
+        resolution::{Candidate, Reason},
         scope::{Scope, ScopeRecord},
         token::{Token, TokenText},
     },
-    service::{MasterKey, Prunable, Status},
+    service::{MasterKey, Prunable, Resolved, Status, Written},
 };
 use actix_web::{
     HttpResponse,
@@ -36,9 +43,7 @@ pub(super) fn location(scope: &Scope, collection: &str, id: &impl ToString) -> (
 
 /// A credential as it is seen from a scope, with its tag.
 pub(super) fn credential(status: StatusCode, credential: &Credential, seen_from: &Scope) -> HttpResponse {
-    HttpResponse::build(status)
-        .insert_header((header::ETAG, format!("\"{}\"", credential.revision)))
-        .json(wire_credential(credential, seen_from))
+    HttpResponse::build(status).insert_header(etag(credential)).json(wire_credential(credential, seen_from))
 }
 
 pub(super) fn wire_credential(credential: &Credential, seen_from: &Scope) -> wire::Credential {
@@ -58,8 +63,45 @@ pub(super) fn wire_credential(credential: &Credential, seen_from: &Scope) -> wir
         updated_at: credential.updated_at,
         rotated_at: credential.rotated_at,
         last_used_at: credential.last_used_at,
-        last_check: None,
+        ca_certificates: credential.ca_certificates.as_ref().map(ToString::to_string),
+        last_check: credential.last_check.as_ref().map(last_check),
+        identity: credential.identity.as_ref().map(|identity| wire::Identity {
+            client_email: identity.client_email().to_owned(),
+            key_id: identity.key_id().to_owned(),
+        }),
+        warnings: Vec::new(),
     }
+}
+
+pub(super) fn last_check(check: &Check) -> wire::LastCheck {
+    wire::LastCheck {
+        result: check.finding.stage().name().to_owned(),
+        reason: check.finding.name().to_owned(),
+        detail: check.finding.detail().to_owned(),
+        checked_at: check.checked_at,
+        image: check.image.as_ref().map(ToString::to_string),
+        rate_limit: check.rate_limit.map(|rate| wire::RateLimit {
+            limit: rate.limit,
+            remaining: rate.remaining,
+            window_seconds: rate.window_seconds,
+        }),
+    }
+}
+
+/// A credential that was just written, with what its owner should know.
+pub(super) fn written(status: StatusCode, written: &Written, seen_from: &Scope) -> HttpResponse {
+    let warnings = written
+        .warnings
+        .iter()
+        .map(|finding| wire::Warning { pointer: finding.pointer.to_owned(), detail: finding.detail.to_owned() });
+    let credential = wire_credential(&written.credential, seen_from);
+    HttpResponse::build(status)
+        .insert_header(etag(&written.credential))
+        .json(wire::Credential { warnings: warnings.collect(), ..credential })
+}
+
+fn etag(credential: &Credential) -> (HeaderName, String) {
+    (header::ETAG, format!("\"{}\"", credential.revision))
 }
 
 /// A page of a list, each item rendered.
@@ -103,6 +145,62 @@ pub(super) fn token_created(token: &Token, text: TokenText) -> wire::TokenCreate
         role: token.role,
         scope: token.scope.to_string(),
         expires_at: token.expires_at,
+    }
+}
+
+pub(super) fn registry_kind(kind: RegistryKind) -> wire::RegistryKind {
+    let Form { title, hosts, server, example, logins, warnings, guide } = *kind.form();
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+    let login = |login: &LoginForm| {
+        let (username, username_hint) = match login.username {
+            Name::Fixed(name) => (Some(name.to_owned()), None),
+            Name::Like(hint) => (None, Some(hint.to_owned())),
+        };
+        let lifetime = login.lifetime.map(str::to_owned);
+        wire::LoginForm {
+            title: login.title.into(),
+            username,
+            username_hint,
+            password: login.password.into(),
+            lifetime,
+        }
+    };
+    wire::RegistryKind {
+        name: kind.name().to_owned(),
+        title: title.to_owned(),
+        hosts: texts(hosts),
+        server: server.name().to_owned(),
+        default_server: kind.default_server().map(str::to_owned),
+        server_example: example.to_owned(),
+        logins: logins.iter().map(login).collect(),
+        warnings: texts(warnings),
+        guide: guide.to_owned(),
+    }
+}
+
+/// A resolution as it is seen from a scope.
+pub(super) fn resolution(image: &ImageReference, resolved: &Resolved, seen_from: &Scope) -> wire::Resolution {
+    let Resolved { resolution, unreadable } = resolved;
+    let candidates = resolution.candidates.iter().map(|Candidate { credential, reason }| wire::Candidate {
+        credential_id: credential.id.as_uuid(),
+        scope: credential.scope.to_string(),
+        inherited: credential.scope != *seen_from,
+        server: credential.server.to_string(),
+        image_prefix: credential.image_prefix.as_ref().map(ToString::to_string),
+        reason: reason.name().to_owned(),
+        overridden_by: if let Reason::Overridden(id) = reason { Some(id.as_uuid()) } else { None },
+    });
+    let consumers = resolution.consumers.iter().map(|outcome| wire::Consumer {
+        name: outcome.consumer.name().to_owned(),
+        credential_ids: outcome.tried.iter().map(CredentialId::as_uuid).collect(),
+        difference: outcome.difference.map(str::to_owned),
+    });
+    wire::Resolution {
+        repository: image.repository().to_owned(),
+        credential_id: resolution.chosen().map(|chosen| chosen.id.as_uuid()),
+        candidates: candidates.collect(),
+        consumers: consumers.collect(),
+        unreadable: *unreadable,
     }
 }
 

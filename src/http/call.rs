@@ -93,6 +93,11 @@ impl Call {
         self.body(&["application/json"]).await
     }
 
+    /// The JSON body, if there is one.
+    pub(super) async fn optional_json<T: DeserializeOwned + Default>(&mut self) -> Result<T, Problem> {
+        if json::is_absent(&self.knock.request) { Ok(T::default()) } else { self.json().await }
+    }
+
     /// The JSON merge patch (RFC 7396) that is the body.
     pub(super) async fn merge_patch<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
         self.body(&["application/merge-patch+json", "application/json"]).await

@@ -36,6 +36,11 @@ pub(super) async fn read<T: DeserializeOwned>(
     parse(&Zeroizing::new(bytes.to_vec()))
 }
 
+/// Whether the request has no body, by its head.
+pub(super) fn is_absent(request: &HttpRequest) -> bool {
+    !request.headers().contains_key(header::TRANSFER_ENCODING) && announced(request).unwrap_or(0) == 0
+}
+
 /// How long the caller says that the body is.
 fn announced(request: &HttpRequest) -> Option<usize> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
@@ -81,7 +86,8 @@ fn rule(pointer: String, message: &str) -> (String, String) {
     }
     // What the caller wrote may itself hold these words; what comes last is ours.
     if message.starts_with("unknown field `") {
-        let known = message.rsplit_once(", expected one of ").map_or("", |(_, known)| known);
+        // A struct of one member has "expected" alone, one of two "expected `a` or `b`".
+        let known = message.rsplit_once(", expected ").map_or("", |(_, known)| known.trim_start_matches("one of "));
         return (parent(&pointer), format!("must not have unknown members; known are {known}"));
     }
     if message.starts_with("invalid ")
@@ -109,7 +115,7 @@ fn parent(pointer: &str) -> String {
 }
 
 /// Every member that a request can have.
-const MEMBERS: [&str; 13] = [
+const MEMBERS: [&str; 15] = [
     "server",
     "kind",
     "username",
@@ -117,6 +123,8 @@ const MEMBERS: [&str; 13] = [
     "image_prefix",
     "expires_at",
     "enabled",
+    "ca_certificates",
+    "image",
     "password",
     "name",
     "role",
@@ -128,7 +136,7 @@ const MEMBERS: [&str; 13] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::wire::{CredentialCreate, CredentialUpdate, TokenCreate};
+    use crate::http::wire::{CredentialCreate, CredentialUpdate, CredentialVerify, TokenCreate};
 
     fn refused<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> (u16, String, String) {
         let problem = parse::<T>(body.as_bytes()).unwrap_err().wire(None);
@@ -164,6 +172,8 @@ mod tests {
         let (_, pointer, detail) = refused::<New>(r#"{"hunter2`, expected one of `hunter2`": "hunter2"}"#);
         assert_eq!(pointer, "");
         assert!(detail.starts_with("must not have unknown members; known are `server`, `kind`"), "{detail}");
+        let (_, _, detail) = refused::<CredentialVerify>(r#"{"hunter2`, expected `hunter2`": "hunter2"}"#);
+        assert_eq!(detail, "must not have unknown members; known are `image`");
         assert_eq!(refused::<TokenCreate>(r#"{"name": "a", "role": "hunter2"}"#).1, "/role");
         assert_eq!(refused::<CredentialUpdate>(r#"{"password": null}"#).2, "must be a string");
         assert_eq!(refused::<CredentialUpdate>(r#"{"server": null}"#).2, "must be a string");

@@ -25,9 +25,9 @@ pub fn public() -> utoipa::openapi::OpenApi {
             public::organizations::list, public::organizations::put, public::organizations::get, public::organizations::delete,
             public::projects::list, public::projects::put, public::projects::get, public::projects::delete,
             public::credentials::create, public::credentials::list, public::credentials::get, public::credentials::update,
-            public::credentials::delete,
+            public::credentials::delete, public::credentials::verify,
             public::tokens::create, public::tokens::list, public::tokens::get, public::tokens::revoke,
-            public::whoami::get, public::audit_events::list,
+            public::resolve::get, public::registry_kinds::list, public::whoami::get, public::audit_events::list,
             public::audit_prunings::retention, public::audit_prunings::prune, public::audit_prunings::list,
             probes::livez, probes::readyz,
         ),
@@ -90,12 +90,15 @@ impl Modify for Complete {
     }
 }
 
-/// The path under each scope that knows it: credentials do not belong to the deployment, all else does.
+/// The path under each scope that knows it: credentials, and what is asked about them, do not belong to the deployment; all
+/// else does.
 fn in_every_scope(path: String, item: PathItem) -> Vec<(String, PathItem)> {
     if !path.contains("{scope}") {
         return vec![(path, item)];
     }
-    let known = |(name, _): &&(&str, &str)| *name != "deployment" || !path.contains("/credentials");
+    let known = |(name, _): &&(&str, &str)| {
+        *name != "deployment" || !["/credentials", "/resolve"].iter().any(|part| path.contains(part))
+    };
     SCOPES
         .iter()
         .filter(known)
@@ -130,7 +133,13 @@ fn complete(path: &str, operation: &mut Operation) {
         ("500", "Something went wrong inside."),
         ("503", "The service cannot do this now."),
     ];
-    if operation.request_body.is_some() {
+    if let Some(body) = &mut operation.request_body {
+        // `Call::optional_json`: all that could be in it may be left out.
+        if let RefOr::T(body) = body
+            && path.ends_with("/verify")
+        {
+            body.required = Some(Required::False);
+        }
         refusals.extend([
             ("408", "The body took too long to arrive."),
             ("413", "The body is too large."),

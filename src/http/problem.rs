@@ -5,7 +5,7 @@
 
 use super::wire::{self, FieldProblem};
 use crate::{
-    domain::{credential::Contradiction, id::RequestId},
+    domain::{check::Finding, credential::Contradiction, id::RequestId},
     service::{Error, Unauthenticated},
     store::StoreError,
 };
@@ -37,6 +37,7 @@ kinds! {
     InvalidParameter = BAD_REQUEST, "invalid-parameter", "A parameter is not valid";
     BadRequest = BAD_REQUEST, "bad-request", "The request cannot be read";
     InvalidBody = UNPROCESSABLE_ENTITY, "invalid-body", "The body is not valid";
+    NotVerified = UNPROCESSABLE_ENTITY, "login-not-verified", "The login does not work";
     PasswordNeeded = UNPROCESSABLE_ENTITY, "password-needed", "The password must be given again";
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "A valid token is needed";
     Forbidden = FORBIDDEN, "forbidden", "The token does not allow this";
@@ -54,6 +55,7 @@ kinds! {
     Stale = PRECONDITION_FAILED, "stale", "It was changed meanwhile";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body has another media type";
+    Crowded = TOO_MANY_REQUESTS, "too-many-checks", "Too many logins are being tried";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong inside";
     Unreadable = INTERNAL_SERVER_ERROR, "unreadable", "A stored row cannot be read";
     OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome-unknown", "The change may have been made or not";
@@ -82,13 +84,15 @@ pub(super) struct Problem {
     pub(super) detail: Cow<'static, str>,
     pub(super) errors: Vec<FieldProblem>,
     pub(super) existing_id: Option<Uuid>,
+    /// What a registry said of a login.
+    pub(super) check: Option<Finding>,
     /// What happened inside, for the log alone.
     pub(super) cause: Option<Box<Error>>,
 }
 
 impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), existing_id: None, cause: None }
+        Self { kind, detail: detail.into(), errors: Vec::new(), existing_id: None, check: None, cause: None }
     }
 
     /// A problem with one part of the request. `pointer` and `detail` must not come from the caller.
@@ -109,6 +113,10 @@ impl Problem {
             request_id: request_id.map(|id| id.as_uuid()),
             errors: self.errors.clone(),
             existing_id: self.existing_id,
+            check: self.check.map(|finding| wire::CheckRefusal {
+                result: finding.stage().name().to_owned(),
+                reason: finding.name().to_owned(),
+            }),
         }
     }
 }
@@ -148,6 +156,14 @@ impl From<Error> for Problem {
             }
             Error::Parameter { parameter, rule } => Self::at(Kind::InvalidParameter, *parameter, rule.0),
             Error::Contradiction(contradiction) => contradicting(*contradiction),
+            Error::NotVerified(finding) => Self {
+                check: Some(*finding),
+                ..Self::new(Kind::NotVerified, format!("{}; nothing was added", finding.detail()))
+            },
+            Error::Crowded => Self::new(
+                Kind::Crowded,
+                "as many logins are being tried as may be at once; nothing was sent to the registry, so try again in a few seconds",
+            ),
             Error::CredentialExists(id) => Self {
                 existing_id: Some(id.as_uuid()),
                 ..Self::new(
@@ -208,6 +224,9 @@ const fn unauthenticated(reason: Unauthenticated) -> &'static str {
 
 fn contradicting(contradiction: Contradiction) -> Problem {
     match contradiction {
+        Contradiction::ServerNeeded => Problem::at(Kind::InvalidBody, "/server", "must be given"),
+        Contradiction::Server(rule) => Problem::at(Kind::InvalidBody, "/server", rule.0),
+        Contradiction::Login(finding) => Problem::at(Kind::InvalidBody, finding.pointer, finding.detail),
         Contradiction::Kind => Problem::at(Kind::InvalidBody, "/kind", "must agree with the server's host"),
         Contradiction::ImagePrefix => {
             Problem::at(Kind::InvalidBody, "/image_prefix", "must lie on the server, below its path")
@@ -215,8 +234,11 @@ fn contradicting(contradiction: Contradiction) -> Problem {
         Contradiction::PasswordNeeded => Problem::at(
             Kind::PasswordNeeded,
             "/password",
-            "must be given again when server or username changes: a stored password is never sent anywhere new",
+            "must be given again when server, username or ca_certificates change: a stored password is never sent anywhere new",
         ),
+        Contradiction::Image => {
+            Problem::at(Kind::InvalidBody, "/image", "must be one of the registry that the login is for")
+        }
     }
 }
 

@@ -43,6 +43,16 @@ impl Query {
         taken.iter().map(parse).collect()
     }
 
+    /// Takes a parameter that is a yes or a no; a no if it is not given.
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, Problem> {
+        let given = self.one::<String>(name)?;
+        match given.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::at(Kind::InvalidParameter, name, "must be true or false")),
+        }
+    }
+
     /// Takes `limit` and `cursor`.
     pub(super) fn page(&mut self) -> Result<PageRequest, Problem> {
         let limit = self.one::<LimitText>("limit")?.map_or_else(Limit::default, |text| text.0);

@@ -201,6 +201,9 @@ fn written(problem: &Problem, allow: Option<HeaderValue>, id: RequestId) -> Http
     if status == StatusCode::SERVICE_UNAVAILABLE {
         builder.insert_header((header::RETRY_AFTER, "1"));
     }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        builder.insert_header((header::RETRY_AFTER, "5"));
+    }
     if problem.kind == Kind::RequestTimeout {
         builder.force_close();
     }

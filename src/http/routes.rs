@@ -19,9 +19,12 @@ const ORGANIZATION: &str = "/v1/organizations/{organization}";
 const PROJECT: &str = "/v1/organizations/{organization}/projects/{project}";
 
 pub(super) fn public() -> Table {
-    use public::{audit_events, audit_prunings, credentials, organizations, projects, tokens, whoami};
+    use public::{
+        audit_events, audit_prunings, credentials, organizations, projects, registry_kinds, resolve, tokens, whoami,
+    };
     let mut table: Table = vec![
         ("/v1/whoami".into(), |at| at.route(get().to(whoami::get))),
+        ("/v1/registry-kinds".into(), |at| at.route(get().to(registry_kinds::list))),
         ("/v1/audit-retention".into(), |at| at.route(get().to(audit_prunings::retention))),
         ("/v1/audit-prunings".into(), |at| {
             at.route(post().to(audit_prunings::prune)).route(get().to(audit_prunings::list))
@@ -38,6 +41,7 @@ pub(super) fn public() -> Table {
         }),
     ];
     for scope in [ORGANIZATION, PROJECT] {
+        table.push((format!("{scope}/resolve"), |at| at.route(get().to(resolve::get))));
         table.push((format!("{scope}/credentials"), |at| {
             at.route(post().to(credentials::create)).route(get().to(credentials::list))
         }));
@@ -46,6 +50,7 @@ pub(super) fn public() -> Table {
                 .route(patch().to(credentials::update))
                 .route(delete().to(credentials::delete))
         }));
+        table.push((format!("{scope}/credentials/{{id}}/verify"), |at| at.route(post().to(credentials::verify))));
     }
     for scope in [DEPLOYMENT, ORGANIZATION, PROJECT] {
         table.push((format!("{scope}/tokens"), |at| at.route(post().to(tokens::create)).route(get().to(tokens::list))));

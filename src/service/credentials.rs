@@ -4,7 +4,9 @@ use super::{Error, Service, Thing, Unauthenticated, adding::Adding};
 use crate::{
     crypto::binding::PasswordBinding,
     domain::{
-        credential::{Credential, CredentialPatch, NewCredential, Username},
+        check::PullTarget,
+        convention::Finding,
+        credential::{Checked, Credential, CredentialPatch, NewCredential, Username},
         id::{CredentialId, ScopeId},
         page::{Page, PageRequest},
         permission::{Action, Caller, Permit},
@@ -15,6 +17,15 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// A credential as it was written.
+#[derive(Debug)]
+pub struct Written {
+    /// As it is now.
+    pub credential: Credential,
+    /// What its owner should know.
+    pub warnings: Vec<Finding>,
+}
+
 /// What a writer last saw of the thing that he changes (RFC 9110 section 13.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IfMatch {
@@ -22,6 +33,16 @@ pub enum IfMatch {
     Any,
     /// One of these revisions.
     Revisions(Vec<u32>),
+}
+
+/// Whether a new login is tried before it is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum TryFirst {
+    /// It is kept as it is.
+    #[default]
+    No,
+    /// It is kept unless it is proven to be of no use, perhaps for an image. That nothing could be proven is no reason.
+    Yes(Option<PullTarget>),
 }
 
 impl IfMatch {
@@ -45,23 +66,29 @@ impl Service {
     /// Adds a credential.
     ///
     /// # Errors
-    /// The scope has one for that server, the parts contradict each other, the caller may not, or the store failed.
+    /// The scope has one for that server, the parts contradict each other, the login was tried and does not work, the caller may
+    /// not, or the store failed.
     pub async fn credential_create(
         &self,
         caller: &Caller,
         scope: &Scope,
         new: NewCredential,
-    ) -> Result<Credential, Error> {
+        try_first: &TryFirst,
+    ) -> Result<Written, Error> {
         let permit = self.permit(caller, Action::CredentialCreate, scope).await?;
-        let kind = new.check()?;
+        let now = self.clock.now();
+        let Checked { server, kind, expires_at, identity, warnings } = new.check(now)?;
         // Before the turn to write, which others wait for. A scope and its data key go together and never come back.
         let mut queries = self.store.read().await?;
         let place = self.place(&mut *queries, &permit).await?;
         let data_key = self.data_key(&mut *queries, place.id).await?;
+        // It is found out for certain when it is added. But what will not be added is better not sent anywhere.
+        if *try_first != TryFirst::No && queries.credential_find_id(place.id, &server).await?.is_some() {
+            return Err(exists(&mut *queries, &place, &server).await?);
+        }
         drop(queries);
-        let now = self.clock.now();
-        let NewCredential { server, username, email, image_prefix, expires_at, enabled, password, kind: _ } = new;
-        let credential = Credential {
+        let NewCredential { username, email, image_prefix, enabled, ca_certificates, password, .. } = new;
+        let mut credential = Credential {
             id: CredentialId::new(&*self.clock, &*self.random),
             scope: place.scope.clone(),
             server,
@@ -77,7 +104,14 @@ impl Service {
             updated_at: now,
             rotated_at: now,
             last_used_at: None,
+            identity,
+            ca_certificates,
+            last_check: None,
         };
+        if let TryFirst::Yes(image) = try_first {
+            credential.last_check =
+                Some(self.check_new(&permit, &place, &credential, &password, image.as_ref()).await?);
+        }
         let sealed = data_key.seal(&password, &self.password_binding(place.id, &credential), &*self.random);
         let username = credential.username.as_ref().map(Username::as_str);
         let fingerprint = data_key.fingerprint(&password, credential.server.as_str(), username);
@@ -86,7 +120,13 @@ impl Service {
         let token = permit.caller().token_id;
         let new = Arc::new(Adding { token, credential, scope: place.id, sealed, fingerprint, event });
         match self.adding.add(&new).await {
-            Ok(Added::Yes) => Ok(new.credential.clone()),
+            Ok(Added::Yes) => {
+                let credential = new.credential.clone();
+                if let Some(check) = &credential.last_check {
+                    self.keep_check(&credential, check).await;
+                }
+                Ok(Written { credential, warnings })
+            }
             Ok(Added::TokenGone) => Err(Error::Unauthenticated(Unauthenticated::Unknown)),
             Ok(Added::ServerTaken) => {
                 Err(exists(&mut *self.store.read().await?, &place, &new.credential.server).await?)
@@ -155,12 +195,12 @@ impl Service {
         id: CredentialId,
         if_match: &IfMatch,
         patch: CredentialPatch,
-    ) -> Result<Credential, Error> {
+    ) -> Result<Written, Error> {
         let permit = self.permit(caller, Action::CredentialUpdate, scope).await?;
         let (mut tx, place, old) = self.own_credential(&permit, id, if_match).await?;
-        let new = patch.apply(&old, self.clock.now())?;
+        let (new, warnings) = patch.apply(&old, self.clock.now())?;
         if new == old {
-            return Ok(old);
+            return Ok(Written { credential: old, warnings });
         }
         if new.server != old.server && tx.credential_find_id(place.id, &new.server).await?.is_some() {
             return Err(exists(&mut *tx, &place, &new.server).await?);
@@ -179,7 +219,7 @@ impl Service {
             return Err(if_match.overtaken());
         }
         tx.commit(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
-        Ok(new)
+        Ok(Written { credential: new, warnings })
     }
 
     /// Deletes a credential.

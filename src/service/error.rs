@@ -3,8 +3,8 @@
 use crate::{
     crypto::keyring::KeyError,
     domain::{
-        credential::Contradiction, id::CredentialId, permission::Action, pruning::Retention, scope::Scope,
-        text::Invalid,
+        check::Finding, credential::Contradiction, id::CredentialId, permission::Action, pruning::Retention,
+        scope::Scope, text::Invalid,
     },
     store::{Corrupt, StoreError},
 };
@@ -39,6 +39,12 @@ pub enum Error {
     /// The parts of a credential do not fit together.
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
+    /// The login was to be added only if it works, and it does not.
+    #[error("the login does not work: {}", .0.detail())]
+    NotVerified(Finding),
+    /// As many of the organization's logins are being tried as may be at once.
+    #[error("too many logins are being tried")]
+    Crowded,
     /// The scope already has a credential for this server.
     #[error("the server has a credential already")]
     CredentialExists(CredentialId),

@@ -16,21 +16,26 @@ mod memory;
 mod proof;
 mod pull_secret;
 mod queue;
+mod registry_kinds;
 mod replicas;
+mod resolve;
 mod retention;
 mod scopes;
 mod start;
 mod status;
 mod tokens;
+mod turns;
 mod upkeep;
 mod usage;
+mod verification;
 
 pub use audit::{AuditOrder, AuditQueue};
-pub use credentials::IfMatch;
+pub use credentials::{IfMatch, TryFirst, Written};
 pub use error::{Error, Thing, Unauthenticated};
 pub use keys::{MasterKey, Rewrapped, keyring_generate};
 pub use memory::Question;
 pub use pull_secret::{Omission, OmissionReason, PullSecret, PullSecretRequest};
+pub use resolve::Resolved;
 pub use retention::Prunable;
 pub use scopes::Put;
 pub use start::{KeySources, OperatorToken, StartError, Started};
@@ -51,6 +56,7 @@ use crate::{
         scope::{Scope, ScopeRecord},
         source::{Clock, Random},
     },
+    registry::Verifier,
     store::{Corrupt, DataKeyRecord, MasterKeyState, Queries, Rows, Store, Tx},
 };
 use std::{path::PathBuf, str::FromStr, sync::Arc};
@@ -71,6 +77,9 @@ pub struct Service {
     proof: proof::ProofQueue,
     memory: memory::Memory,
     counts: counts::Counts,
+    /// What tries logins at their registries.
+    verifier: Verifier,
+    turns: turns::Turns,
     /// How old audit events must be to be pruned.
     retention: Retention,
     clock: Arc<dyn Clock>,

@@ -5,7 +5,7 @@
 
 use super::{
     AuditQueue, Error, Service, adding::AddQueue, counts::Counts, memory::Memory, proof::ProofQueue,
-    replicas::OwnReplica, usage::Usage,
+    replicas::OwnReplica, turns::Turns, usage::Usage,
 };
 use crate::{
     crypto::{
@@ -24,6 +24,7 @@ use crate::{
         timestamp::Timestamp,
         token::{Lifetime, Token, TokenText},
     },
+    registry::Verifier,
     store::{Corrupt, Deployment, MasterKeyRecord, MasterKeyState, Store, StoreError, Tx},
 };
 use std::{path::PathBuf, sync::Arc};
@@ -113,7 +114,7 @@ impl Service {
         host: String,
         sources: KeySources,
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
-        retention: Retention,
+        (retention, verifier): (Retention, Verifier),
         operator_token: OperatorToken,
         keep_operator_token: impl FnOnce(&TokenText) -> std::io::Result<()> + Send,
     ) -> Result<Started, StartError> {
@@ -144,6 +145,8 @@ impl Service {
             proof: ProofQueue::start(store.prover()),
             memory: Memory::new(&*random),
             counts: Counts::new(),
+            verifier,
+            turns: Turns::new(),
             retention,
             clock,
             random,

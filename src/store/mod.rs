@@ -14,14 +14,15 @@ pub mod tables;
 pub use log::{AuditScope, Filed, LogQueries, LogTx, Upkeep};
 pub use premise::{ConditionalEvent, Premise, Prover, Stamp};
 pub use records::{
-    Added, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, FoundToken, MasterKeyRecord, MasterKeyState,
-    NewSealedCredential, Replica, ReplicaRecord, SealedCredential, SealedPassword,
+    Added, Claimed, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, DueCheck, FoundToken, MasterKeyRecord,
+    MasterKeyState, NewSealedCredential, Replica, ReplicaRecord, SealedCredential, SealedPassword,
 };
 
 use crate::{
     crypto::{data_key::TokenMac, envelope::Sealed},
     domain::{
         audit::AuditEvent,
+        check::Check,
         credential::Credential,
         id::{CredentialId, DataKeyId, MasterKeyId, ReplicaId, ScopeId, TokenId},
         page::Limit,
@@ -119,6 +120,19 @@ pub trait Store: Send + Sync + 'static {
     /// Writes down that a process ends.
     async fn replica_leave(&self, id: ReplicaId) -> Result<(), StoreError>;
 
+    /// Writes down what was found out of a login with that version of its password, unless something newer is known, or the login
+    /// is gone. Leaves no event: whoever opened the password left one before.
+    async fn check_put(&self, id: CredentialId, version: u32, check: &Check) -> Result<(), StoreError>;
+
+    /// Looks at a part of all credentials, in the order of identifiers, and takes those that may be handed out `now` and of which nobody
+    /// has begun a check `since`. Nobody else is given them until that time has passed for them again.
+    async fn check_claim(
+        &self,
+        after: Option<CredentialId>,
+        since_and_now: (Timestamp, Timestamp),
+        limit: Limit,
+    ) -> Result<Claimed, StoreError>;
+
     /// All that stands in the database at this moment.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
 
@@ -190,6 +204,12 @@ pub trait Queries: LogQueries {
     ) -> Result<Option<CredentialId>, StoreError>;
     /// That nothing changes with a scope and its organization. Fewer than these, if the database has not stamped them.
     async fn premise_list(&mut self, place: &ScopeRecord) -> Result<Vec<Premise>, StoreError>;
+    /// A credential of that scope or of its organization, with its password.
+    async fn sealed_credential_find(
+        &mut self,
+        place: &ScopeRecord,
+        id: CredentialId,
+    ) -> Result<Option<SealedCredential>, StoreError>;
     /// Everything that may be handed out in a project, with the project's own overriding what is inherited.
     async fn sealed_credential_list(&mut self, place: &ScopeRecord) -> Result<Rows<SealedCredential>, StoreError>;
     /// The token with that code.

@@ -1,6 +1,6 @@
 //! What the store keeps and finds, as the service knows it.
 
-use super::{Corrupt, Stamp};
+use super::{Corrupt, Rows, Stamp};
 use crate::{
     crypto::{data_key::TokenMac, envelope::Sealed},
     domain::{
@@ -8,7 +8,7 @@ use crate::{
         credential::Credential,
         id::{CredentialId, DataKeyId, DeploymentId, MasterKeyId, ReplicaId, ScopeId, TokenId},
         page::Limit,
-        scope::ScopeRecord,
+        scope::{Scope, ScopeRecord},
         server::RegistryServer,
         timestamp::Timestamp,
         token::Token,
@@ -143,6 +143,24 @@ pub struct SealedPassword {
     pub fingerprint: [u8; 16],
     /// The key of its scope.
     pub data_key: DataKeyRecord,
+}
+
+/// A login whose turn it is to be checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueCheck {
+    /// The scope that it belongs to.
+    pub scope: Scope,
+    /// Which one.
+    pub id: CredentialId,
+}
+
+/// Logins that were taken to be checked.
+#[derive(Debug)]
+pub struct Claimed {
+    /// Those.
+    pub due: Rows<DueCheck>,
+    /// Behind which one to look for more; none at the end.
+    pub next: Option<CredentialId>,
 }
 
 /// A token as the store finds it by its text.

@@ -12,13 +12,17 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 /// The number of the last migration that [`TABLES`] knows.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 7;
 
 /// Tables that are no part of a backup: each says why.
 pub const LEFT_BEHIND: &[(&str, &str)] = &[
     ("replicas", "the processes that run on this database, and on no other"),
     ("stamps", "what processes on this database may go by, made anew with the scopes and tokens that they are of"),
     ("stamps_moment", "what stands for all stamps together"),
+    (
+        "credential_checks",
+        "what registries said of logins lately, which may be asked again from wherever the database is",
+    ),
     ("audit_places", "where each audit event is found, made anew from the events"),
     ("audit_filed", "how far that was done in this database; in a new one nothing is"),
 ];
@@ -282,7 +286,7 @@ pub static TABLES: &[Table] = &[
             id Uuid, scope_id Uuid.refers_to("scopes"), server Text, kind Text, username Text.or_null(),
             email Text.or_null(), image_prefix Text.or_null(), expires_at Time.or_null(), enabled Boolean,
             version Integer, revision Integer, sealed Bytes, fingerprint Bytes, created_at Time, updated_at Time,
-            rotated_at Time, last_used_at Time.or_null(),
+            rotated_at Time, last_used_at Time.or_null(), identity Text.or_null(), ca_certificates Text.or_null(),
         },
     ),
     whole(

@@ -20,13 +20,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("draft", &[]),
     ("crypto", &["domain"]),
+    ("registry", &["domain"]),
     ("store", &["crypto", "domain"]),
-    ("service", &["crypto", "domain", "store"]),
+    ("service", &["crypto", "domain", "registry", "store"]),
     ("http", &["domain", "service", "store"]),
     ("client", &["domain", "http"]),
-    ("config", &["client", "domain", "draft", "store"]),
+    ("config", &["client", "domain", "draft", "registry", "store"]),
     ("telemetry", &["config"]),
-    ("lifecycle", &["config", "domain", "draft", "http", "service", "store", "telemetry"]),
+    ("lifecycle", &["config", "domain", "draft", "http", "registry", "service", "store", "telemetry"]),
     ("cli", &["client", "config", "domain", "draft", "http", "lifecycle", "service"]),
     ("main", &["cli"]),
 ];
@@ -40,6 +41,12 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("utoipa", &["http/"]),
     ("utoipa_swagger_ui", &["http/"]),
     ("reqwest", &["client.rs", "client/"]),
+    ("hyper", &["registry/"]),
+    ("hyper_util", &["registry/"]),
+    ("http_body_util", &["registry/"]),
+    ("http_auth", &["registry/"]),
+    ("tokio_rustls", &["registry/"]),
+    ("ipnet", &["registry/"]),
     ("aes_gcm", &["crypto/"]),
     ("hkdf", &["crypto/"]),
     ("hmac", &["crypto/"]),
@@ -57,6 +64,10 @@ const EXPOSED: &[(&str, usize)] = &[
     // Sealing and fingerprinting a password, and the code of a token.
     ("crypto/data_key.rs", 3),
     ("crypto/shelf.rs", 1),
+    // Looking at the form of a new password.
+    ("domain/convention.rs", 1),
+    // Trying a login at its registry.
+    ("registry/login.rs", 2),
     // Writing a docker config, and handing it out.
     ("domain/docker_config.rs", 1),
     ("http/internal/pull_secret.rs", 1),

@@ -49,6 +49,12 @@ async fn a_token_that_is_not_valid_is_refused_where_it_is_bad() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_login_cannot_be_tried_for_is_refused() {
+    let world = World::new().await;
+    check(&world, bodies::verify(&world)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_no_json_is_refused() {
     let world = World::new().await;
     check(&world, bodies::bytes(&world)).await;

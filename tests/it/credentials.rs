@@ -72,7 +72,8 @@ async fn what_was_added_is_where_the_location_says_under_the_tag_that_it_was_giv
     let expected = json!({"id": id, "scope": scope.to_string(), "inherited": false, "server": "ghcr.io/acme",
         "kind": "github", "username": "bot", "email": "ops@acme.example", "image_prefix": "ghcr.io/acme/app",
         "enabled": true, "version": 1, "expires_at": "2099-01-01T00:00:00.000000Z", "created_at": now,
-        "updated_at": now, "rotated_at": now, "last_used_at": null, "last_check": null});
+        "updated_at": now, "rotated_at": now, "last_used_at": null, "ca_certificates": null,
+        "last_check": null});
     assert_eq!(found.json(), expected);
 }
 
@@ -164,7 +165,7 @@ async fn what_was_read_can_be_written_back_and_the_password_stays() {
 async fn a_change_touches_what_it_names_and_nothing_beside_it() {
     let (server, scope, operator) = shop().await;
     let one = store(&operator, &scope, &login("ghcr.io", "bot", "first")).await;
-    let sibling = store(&operator, &scope, &login("quay.io", "bot", "second")).await;
+    let sibling = store(&operator, &scope, &login("quay.io", "acme+bot", "second")).await;
     let ops = email("ops@acme.example");
     let change = CredentialChange { email: Change::Set(&ops), ..CredentialChange::default() };
     let changed = operator.credential_update(&scope, id(&one), &change, Some("\"1\"")).await.unwrap();

@@ -5,6 +5,7 @@ mod adding;
 mod audit;
 mod bench;
 mod changes;
+mod checks;
 mod filing;
 mod keys;
 mod lists;
@@ -35,6 +36,14 @@ macro_rules! contract {
                 a_credential_is_added_with_its_event_or_not_at_all,
                 of_many_credentials_exactly_those_are_added_against_which_nothing_stands,
                 many_credentials_of_which_one_is_refused_are_not_added,
+            }
+            checks {
+                a_check_is_shown_with_the_password_that_it_was_of,
+                a_check_ends_nothing_that_is_remembered,
+                each_login_that_is_handed_out_has_its_turn_once_in_a_time,
+                all_logins_have_their_turn_part_by_part,
+                a_part_without_anybody_whose_turn_it_is_is_passed_over,
+                of_those_who_look_at_once_each_is_given_others,
             }
             lists {
                 credentials_in_force_are_the_own_ones_and_those_not_overridden,

@@ -105,3 +105,42 @@ fn a_database_is_named_one_way_and_flags_win() {
     let error = resolve(missing, Some("database_url = \"sqlite://r.db\""), &[]).unwrap_err();
     assert!(error.contains("/nonexistent/u"), "{error}");
 }
+
+#[test]
+fn where_registries_may_be_is_said_in_lists() {
+    let list = |text: &str| Some(text.split(',').map(str::to_owned).collect());
+    let options = ServerOptions {
+        registry_networks: list("10.0.0.0/8, fd00::1"),
+        registry_insecure: list(""),
+        ..ServerOptions::default()
+    };
+    let file = "registry_insecure = [\"registry.local:5000\"]\nregistry_token_servers = [\"r.example.com=t.example.com\"]\n\
+                recheck_hours = 24\n";
+    let settings = resolve(options, Some(file), &[]).unwrap();
+    assert_eq!(settings.registry.networks.len(), 2);
+    assert!(settings.registry.insecure.is_empty(), "flags win, also with nothing");
+    assert_eq!(settings.registry.token_servers.len(), 1);
+    assert_eq!(settings.recheck, Some(Duration::from_hours(24)));
+
+    let nothing = resolve(ServerOptions::default(), None, &[]).unwrap();
+    assert!(nothing.registry.networks.is_empty() && nothing.registry.insecure.is_empty() && nothing.recheck.is_none());
+}
+
+#[test]
+fn a_list_with_a_mistake_is_refused_by_its_rule() {
+    for (options, setting) in [
+        (ServerOptions { registry_networks: Some(vec!["10.0.0.1/8".into()]), ..Default::default() }, "NETWORKS"),
+        (ServerOptions { registry_insecure: Some(vec!["registry.local".into()]), ..Default::default() }, "INSECURE"),
+        (
+            ServerOptions { registry_token_servers: Some(vec!["a.example.com".into()]), ..Default::default() },
+            "TOKEN_SERVERS",
+        ),
+    ] {
+        let error = resolve(options, None, &[]).unwrap_err();
+        assert!(error.starts_with(&format!("REGCRED_REGISTRY_{setting} must be")), "{error}");
+    }
+    for hours in [0, 8761] {
+        let error = resolve(ServerOptions { recheck_hours: Some(hours), ..Default::default() }, None, &[]).unwrap_err();
+        assert_eq!(error, "REGCRED_RECHECK_HOURS must be between 1 and 8760 hours");
+    }
+}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::consumer::auth;
 use crate::domain::matching::tests::{ORGANIZATION, PROJECT, credential, image, time};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -128,6 +129,30 @@ fn the_bytes_are_compact_json_with_a_fixed_order_of_fields() {
 }
 
 #[test]
+fn several_logins_of_one_registry_are_not_taken_by_chance() {
+    for (keys, expected) in [
+        (&["quay.io/acme", "quay.io/beta"][..], &["quay.io"][..]),
+        (&["quay.io", "quay.io/acme", "quay.io/beta"], &[]),
+        (&["quay.io/acme"], &[]),
+        (&["quay.io/acme", "quay.io:443/acme"], &[]),
+        (&["docker.io/acme", "docker.io/beta", "https://index.docker.io/v1/"], &[]),
+        (&["a.io/x", "a.io/y", "b.io/x", "b.io/y"], &["a.io", "b.io"]),
+        (&[], &[]),
+    ] {
+        assert_eq!(stops(keys), expected, "{keys:?}");
+    }
+    let secret = password("s3cret");
+    let login = |key| Login { key, username: None, email: None, password: &secret };
+    let document = render(&[login("quay.io/acme"), login("quay.io/beta"), login("r.io")]);
+    let value: Value = serde_json::from_slice(document.expose()).unwrap();
+    assert_eq!(value["auths"]["quay.io"], serde_json::json!({}));
+    let keys: Vec<_> = value["auths"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["quay.io", "quay.io/acme", "quay.io/beta", "r.io"]);
+    assert!(document.expose().starts_with(br#"{"auths":{"quay.io":{},"quay.io/acme":{"#));
+    assert!(document.expose().ends_with(b"}}}"));
+}
+
+#[test]
 fn the_buffer_is_never_too_small() {
     let username = "\"".repeat(255).parse().unwrap();
     let email = format!("{}@\\", "\"".repeat(252)).parse().unwrap();
@@ -165,6 +190,8 @@ proptest! {
             prop_assert_eq!(entry.get("email").and_then(Value::as_str), email.as_ref().map(Email::as_str));
             let pair = String::from_utf8(STANDARD.decode(entry["auth"].as_str().unwrap()).unwrap()).unwrap();
             prop_assert_eq!(pair.split_once(':'), Some((username, text.as_str())));
+            let read = auth::read(entry["auth"].as_str().unwrap()).unwrap();
+            prop_assert_eq!((read.username(), read.password()), (username.as_bytes(), text.as_bytes()));
         }
     }
 

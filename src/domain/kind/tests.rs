@@ -1,5 +1,7 @@
 use super::*;
-use RegistryKind::{AwsEcr, Azure, Digitalocean, DockerHub, Generic, Github, Gitlab, Google, Quay};
+use RegistryKind::{
+    Alibaba, AwsEcr, Azure, Digitalocean, DockerHub, Generic, Github, Gitlab, Google, Harbor, Ibm, Quay,
+};
 
 fn server(text: &str) -> RegistryServer {
     text.parse().unwrap()
@@ -45,6 +47,20 @@ fn a_kind_is_inferred_from_the_whole_host() {
         ("registry.gitlab.com", Gitlab),
         ("quay.io", Quay),
         ("registry.digitalocean.com/acme", Digitalocean),
+        ("registry.cn-hangzhou.aliyuncs.com", Alibaba),
+        ("registry-vpc.cn-hangzhou.aliyuncs.com", Alibaba),
+        ("registry-intl.ap-southeast-1.aliyuncs.com/acme", Alibaba),
+        ("acme-registry.cn-hangzhou.cr.aliyuncs.com", Alibaba),
+        ("acme-registry-vpc.cn-hangzhou.cr.aliyuncs.com", Alibaba),
+        ("crpi-x1.cn-hangzhou.personal.cr.aliyuncs.com", Alibaba),
+        ("oss.cn-hangzhou.aliyuncs.com", Generic),
+        ("registry.aliyuncs.com", Generic),
+        ("registry.cn-hangzhou.aliyuncs.com.evil.example", Generic),
+        ("icr.io", Ibm),
+        ("de.icr.io/acme", Ibm),
+        ("private.us.icr.io", Ibm),
+        ("evilicr.io", Generic),
+        ("harbor.example.com", Generic),
         ("registry.example.com", Generic),
         ("localhost:5000", Generic),
         ("[::1]:443", Generic),
@@ -67,9 +83,9 @@ fn a_stated_kind_must_not_contradict_the_host() {
     assert_eq!(allowed("ghcr.io"), [Github, Generic]);
     assert_eq!(allowed("docker.io/acme"), [DockerHub, Generic]);
     assert_eq!(allowed("gcr.io:443"), [Google, Generic]);
-    assert_eq!(allowed("registry.example.com"), [Azure, Github, Gitlab, Quay, Generic]);
-    assert_eq!(allowed("localhost:5000"), [Azure, Github, Gitlab, Quay, Generic]);
-    for other in ["rg.fr-par.scw.cloud", "icr.io", "de.icr.io", "fra.ocir.io", "registry.cn-hangzhou.aliyuncs.com"] {
+    assert_eq!(allowed("registry.example.com"), [Azure, Github, Gitlab, Quay, Harbor, Generic]);
+    assert_eq!(allowed("localhost:5000"), [Azure, Github, Gitlab, Quay, Harbor, Generic]);
+    for other in ["rg.fr-par.scw.cloud", "fra.ocir.io", "oss.cn-hangzhou.aliyuncs.com"] {
         assert_eq!(allowed(other), [Generic], "{other}");
     }
     assert_eq!(RegistryKind::agree(Some(Quay), &server("ghcr.io")), None);
@@ -80,7 +96,20 @@ fn names_are_snake_case_and_a_wrong_one_is_not_repeated() {
     let names = RegistryKind::ALL.map(RegistryKind::name);
     assert_eq!(
         names,
-        ["docker_hub", "aws_ecr", "google", "azure", "github", "gitlab", "quay", "digitalocean", "generic"]
+        [
+            "docker_hub",
+            "aws_ecr",
+            "google",
+            "azure",
+            "github",
+            "gitlab",
+            "quay",
+            "harbor",
+            "digitalocean",
+            "alibaba",
+            "ibm",
+            "generic"
+        ]
     );
     for kind in RegistryKind::ALL {
         let json = serde_json::to_string(&kind).unwrap();
@@ -90,4 +119,30 @@ fn names_are_snake_case_and_a_wrong_one_is_not_repeated() {
     assert!("AwsEcr".parse::<RegistryKind>().is_err());
     assert!(!serde_json::from_str::<RegistryKind>(r#""hunter2""#).unwrap_err().to_string().contains("hunter2"));
     assert!(names.iter().all(|name| "".parse::<RegistryKind>().unwrap_err().to_string().contains(name)));
+}
+
+#[test]
+fn a_default_server_is_of_its_kind_and_what_a_form_says_agrees_with_it() {
+    for kind in RegistryKind::ALL {
+        let form = kind.form();
+        if let Some(text) = kind.default_server() {
+            assert_eq!(RegistryKind::infer(&server(text)), kind);
+            assert_eq!(server(text).as_str(), text, "in normal form");
+        }
+        assert_eq!(form.server == form::Asked::Required, kind.default_server().is_none(), "{kind}");
+        assert!(!form.title.is_empty() && !form.logins.is_empty(), "{kind}");
+        assert_eq!(form.guide, format!("docs/registries/{kind}.md"));
+        for login in form.logins {
+            assert!(!login.title.is_empty() && !login.password.is_empty(), "{kind}");
+        }
+        // An example of a form is taken as what it is an example of.
+        let example: crate::domain::server::StatedServer = form.example.parse().unwrap();
+        let example = example.complete(Some(kind)).unwrap();
+        assert_eq!(RegistryKind::agree(Some(kind), &example), Some(kind), "{kind}");
+        for host in form.hosts {
+            assert!(!host.contains("://") && !host.is_empty(), "{kind}");
+        }
+    }
+    let titles: std::collections::HashSet<_> = RegistryKind::ALL.map(|kind| kind.form().title).into();
+    assert_eq!(titles.len(), RegistryKind::ALL.len());
 }

@@ -29,6 +29,9 @@ pub(in crate::domain) fn credential(number: u128, scope: &str, server: &str) -> 
         updated_at: time(0),
         rotated_at: time(0),
         last_used_at: None,
+        identity: None,
+        ca_certificates: None,
+        last_check: None,
     }
 }
 

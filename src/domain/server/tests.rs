@@ -235,6 +235,23 @@ fn a_prefix_begins_with_a_host_and_lies_on_its_server_only() {
 }
 
 #[test]
+fn a_name_alone_is_a_server_of_azures_only() {
+    for text in ["myreg", "MYREG", "myreg-a1b2", "2130706433"] {
+        let stated: StatedServer = text.parse().unwrap();
+        let expected = format!("{}.azurecr.io", text.to_lowercase());
+        assert_eq!(stated.complete(Some(RegistryKind::Azure)).unwrap().as_str(), expected);
+        for kind in [None, Some(RegistryKind::Quay), Some(RegistryKind::Generic)] {
+            assert_eq!(stated.complete(kind), Err(NAME_ALONE), "{text}");
+        }
+    }
+    for text in ["abcd", "-myreg", "myreg-", "my_reg", "xn--abcde", "my.reg/", "myreg/x", "myrég"] {
+        assert!(!matches!(text.parse(), Ok(StatedServer::Name(_))), "{text}");
+    }
+    let full: StatedServer = "https://GHCR.io/v2/".parse().unwrap();
+    assert_eq!(full.complete(Some(RegistryKind::Azure)).unwrap().as_str(), "ghcr.io");
+}
+
+#[test]
 fn json_goes_through_the_same_rule() {
     let server: RegistryServer = serde_json::from_str(r#""https://GHCR.io/v2/""#).unwrap();
     assert_eq!(serde_json::to_string(&server).unwrap(), r#""ghcr.io""#);
@@ -315,5 +332,29 @@ proptest! {
         let typed = if upper { host.to_uppercase() } else { host.clone() };
         let text = format!("{scheme}{typed}{dot}{port}{version}{path}{slashes}");
         prop_assert_eq!(normal(&text), Ok(format!("{host}{port}{path}")));
+    }
+
+    #[test]
+    fn spellings_of_one_address_are_equal(address in any::<std::net::Ipv6Addr>(), port in proptest::option::of(1_u16..)) {
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let groups = address.segments().map(|group| format!("{group:04X}")).join(":");
+        let (short, long) = (normal(&format!("[{address}]{port}")), normal(&format!("https://[{groups}]{port}/v2/")));
+        prop_assert_eq!(&short, &long);
+        prop_assert_eq!(short.is_ok(), address.to_ipv4_mapped().is_none());
+        if let Ok(text) = short {
+            prop_assert_eq!(text, format!("[{address}]{port}"));
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_international_name_are_equal(label in "[ä-ün-pα-ω]{1,8}", port in proptest::option::of(1_u16..)) {
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        if let Ok(ascii) = normal(&format!("{label}.example{port}")) {
+            prop_assert!(ascii.is_ascii());
+            prop_assert_eq!(normal(&ascii), Ok(ascii.clone()));
+            prop_assert_eq!(normal(&format!("HTTPS://{}.EXAMPLE.{port}/v1/", label.to_uppercase())), normal(&format!("{}.example{port}", label.to_uppercase())));
+            // Another dot of those that IDNA takes for one.
+            prop_assert_eq!(normal(&format!("{label}\u{3002}example{port}")), Ok(ascii));
+        }
     }
 }

@@ -1,28 +1,73 @@
 //! Credentials. Passwords go in here and never come out.
 
 use crate::{
-    domain::server::RegistryServer,
-    http::{answer, call::Call, problem::Problem, wire},
+    domain::{check::PullTarget, server::RegistryServer},
+    http::{
+        answer,
+        call::Call,
+        problem::{Kind, Problem},
+        query::Query,
+        wire,
+    },
+    service::{Service, TryFirst},
 };
 use actix_web::{HttpResponse, http::StatusCode};
+use std::sync::Arc;
 
-/// Adds a credential.
+/// Adds a credential; with `verify=true` the login is tried first, and not added if that proves it useless.
+///
+/// So it is if the registry refuses it, or if what has the server's name is no registry. A registry that cannot be reached, has
+/// trouble, is too slow or not trusted proves nothing, and the login is added all the same; `last_check` tells.
 #[utoipa::path(post, path = "/v1/{scope}/credentials", operation_id = "credential_create", tag = "credentials",
+    params(
+        ("verify" = Option<bool>, Query, description = "Whether to try the login first; takes up to 25 seconds."),
+        ("image" = Option<String>, Query, description = "With `verify=true`: an image that the login must be able to pull.")),
     request_body = wire::CredentialCreate, responses(
         (status = 201, description = "It was added.", body = wire::Credential, headers(
             ("location" = String, description = "Where it is."), ("etag" = String, description = "For If-Match."))),
         (status = 409, description = "The scope has a credential for this server already; existing_id names it.",
+            body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The body is not valid, or the login was tried and is of no use; check says why.",
+            body = wire::Problem, content_type = "application/problem+json"),
+        (status = 429, description = "With `verify=true`: as many logins are being tried as may be at once.",
             body = wire::Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Problem> {
-    let scope = call.scope()?;
+    let (scope, try_first) = (call.scope()?, try_first(call.query())?);
     let new: wire::CredentialCreate = call.json().await?;
-    let place = scope.clone();
-    let credential =
-        call.run(|service, caller| async move { service.credential_create(&caller, &scope, new.into()).await }).await?;
-    let mut response = answer::credential(StatusCode::CREATED, &credential, &place);
-    let (name, location) = answer::location(&place, "credentials", &credential.id);
+    let (place, patient) = (scope.clone(), try_first != TryFirst::No);
+    let add = |service: Arc<Service>, caller| async move {
+        service.credential_create(&caller, &scope, new.into(), &try_first).await
+    };
+    let written = if patient { call.run_long(add).await? } else { call.run(add).await? };
+    let mut response = answer::written(StatusCode::CREATED, &written, &place);
+    let (name, location) = answer::location(&place, "credentials", &written.credential.id);
     response.headers_mut().insert(name, location);
     Ok(response)
+}
+
+fn try_first(mut query: Query) -> Result<TryFirst, Problem> {
+    let (verify, image) = (query.flag("verify")?, query.one::<PullTarget>("image")?);
+    query.end("verify and image")?;
+    match (verify, image) {
+        (true, image) => Ok(TryFirst::Yes(image)),
+        (false, None) => Ok(TryFirst::No),
+        (false, Some(_)) => Err(Problem::at(Kind::InvalidParameter, "image", "must not be given without verify=true")),
+    }
+}
+
+/// Has a credential tried at its registry, and tells how far the login got. That it does not work is a good answer, too.
+#[utoipa::path(post, path = "/v1/{scope}/credentials/{id}/verify", operation_id = "credential_verify", tag = "credentials",
+    request_body = wire::CredentialVerify, responses(
+        (status = 200, description = "What became of it, which takes up to 25 seconds.", body = wire::LastCheck),
+        (status = 429, description = "As many logins are being tried as may be at once.",
+            body = wire::Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn verify(mut call: Call) -> Result<HttpResponse, Problem> {
+    let (scope, id) = (call.scope()?, call.id()?);
+    let wire::CredentialVerify { image } = call.optional_json().await?;
+    let check = call
+        .run_long(|service, caller| async move { service.credential_verify(&caller, &scope, id, image.as_ref()).await })
+        .await?;
+    Ok(HttpResponse::Ok().json(answer::last_check(&check)))
 }
 
 /// Lists the credentials in force, oldest first: the scope's own, and those inherited that it does not override.
@@ -67,12 +112,12 @@ pub(in crate::http) async fn update(mut call: Call) -> Result<HttpResponse, Prob
     let (scope, id, if_match) = (call.scope()?, call.id()?, call.if_match());
     let patch: wire::CredentialUpdate = call.merge_patch().await?;
     let place = scope.clone();
-    let credential =
+    let written =
         call.run(|service, caller| async move {
             service.credential_update(&caller, &scope, id, &if_match, patch.into()).await
         })
         .await?;
-    Ok(answer::credential(StatusCode::OK, &credential, &place))
+    Ok(answer::written(StatusCode::OK, &written, &place))
 }
 
 /// Deletes a credential.

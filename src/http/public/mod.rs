@@ -8,5 +8,7 @@ pub(super) mod audit_prunings;
 pub(super) mod credentials;
 pub(super) mod organizations;
 pub(super) mod projects;
+pub(super) mod registry_kinds;
+pub(super) mod resolve;
 pub(super) mod tokens;
 pub(super) mod whoami;

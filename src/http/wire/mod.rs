@@ -5,10 +5,14 @@
 //! the server writes, and neither can drift from the other. Requests hold domain types: what is malformed ends here.
 
 mod audit;
+mod checks;
+mod registries;
 mod requests;
 mod status;
 
 pub use audit::{AuditEvent, AuditPruning, AuditRetention};
+pub use checks::{CheckRefusal, CredentialVerify, LastCheck, RateLimit};
+pub use registries::{Candidate, Consumer, Identity, LoginForm, RegistryKind, RegistryKinds, Resolution, Warning};
 pub use requests::{AuditPrune, CredentialCreate, CredentialUpdate, TokenCreate};
 pub use status::{DatabaseStatus, ReplicaStatus, Status};
 
@@ -78,18 +82,19 @@ pub struct Credential {
     /// When it was handed out last, to within a minute; `null` if never.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Timestamp>,
-    /// The result of the last verification; `null` if there was none.
+    /// Certificates in PEM that may vouch for the registry, besides those that all trust.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub ca_certificates: Option<String>,
+    /// The result of the last verification of the present password; `null` if there was none.
     pub last_check: Option<LastCheck>,
-}
-
-/// What the registry said when the login was last tried.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct LastCheck {
-    /// The stage that failed, or `ok`.
-    pub result: String,
-    /// When it was tried.
-    #[schema(value_type = String, format = DateTime)]
-    pub checked_at: Timestamp,
+    /// Whose key the password is, if it is a key that says so itself. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// What the caller should know of what he has just written. Absent if there is nothing, and in every other answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub warnings: Vec<Warning>,
 }
 
 /// A token, without its text.
@@ -163,6 +168,9 @@ pub struct Problem {
     /// With `credential-exists`: the credential that the server already has in this scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub existing_id: Option<Uuid>,
+    /// With `login-not-verified`: what the registry said of the login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckRefusal>,
 }
 
 /// What was wrong with one part of a request.
@@ -228,17 +236,21 @@ pub struct DockerConfig {
     pub auths: std::collections::BTreeMap<String, DockerLogin>,
 }
 
-/// A login in a docker config.
+/// A login in a docker config. It is empty for a registry with several logins for parts of it and none for the whole, so that no
+/// program takes one of them by chance.
 #[derive(ToSchema)]
 pub struct DockerLogin {
     /// The user name; empty if there is none.
+    #[schema(required = false)]
     pub username: String,
     /// The password.
+    #[schema(required = false)]
     pub password: String,
     /// The e-mail address, if one was given.
     #[schema(required = false)]
     pub email: Option<String>,
     /// Base64 of `username:password`.
+    #[schema(required = false)]
     pub auth: String,
 }
 

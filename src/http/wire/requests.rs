@@ -1,12 +1,13 @@
 //! What callers send. Every member is a domain type, so that what is malformed ends with the reading.
 
 use crate::domain::{
+    check::CaCertificates,
     credential::{CredentialPatch, Email, NewCredential, Username},
     kind::RegistryKind,
     permission::Role,
     pruning::{LinesDigest, NewPruning, PruningCount},
     secret::Password,
-    server::{ImagePrefix, RegistryServer},
+    server::{ImagePrefix, StatedServer},
     timestamp::Timestamp,
     token::{Lifetime, NewToken, TokenName},
 };
@@ -17,9 +18,11 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialCreate {
-    /// The registry as people have it: `ghcr.io`, `https://index.docker.io/v1/`, `quay.io/acme`, `[::1]:5000`.
-    #[schema(value_type = String, examples("ghcr.io/acme"))]
-    pub server: RegistryServer,
+    /// The registry as people have it: `ghcr.io`, `https://index.docker.io/v1/`, `quay.io/acme`, `[::1]:5000`. With the kind
+    /// `azure` the registry's name is enough, and with some kinds, as `docker_hub`, it may be absent.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, nullable = false, examples("ghcr.io/acme"))]
+    pub server: Option<StatedServer>,
     /// The sort of registry; inferred from the server if absent.
     #[serde(default)]
     #[schema(value_type = Option<String>, examples("github"))]
@@ -44,6 +47,11 @@ pub struct CredentialCreate {
     #[serde(default = "enabled_unless_told")]
     #[schema(default = true)]
     pub enabled: bool,
+    /// Certificates in PEM, at most 64 KiB, that may vouch for the registry besides those that all trust: for a registry with an
+    /// authority of its own. Used where regcred verifies the login.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub ca_certificates: Option<CaCertificates>,
     /// The password, token or key file: 1 to 16,384 bytes, kept as they are. Never part of an answer.
     #[schema(value_type = String, format = Password, write_only, examples("correct horse battery staple"))]
     pub password: Password,
@@ -55,8 +63,18 @@ fn enabled_unless_told() -> bool {
 
 impl From<CredentialCreate> for NewCredential {
     fn from(request: CredentialCreate) -> Self {
-        let CredentialCreate { server, kind, username, email, image_prefix, expires_at, enabled, password } = request;
-        Self { server, kind, username, email, image_prefix, expires_at, enabled, password }
+        let CredentialCreate {
+            server,
+            kind,
+            username,
+            email,
+            image_prefix,
+            expires_at,
+            enabled,
+            ca_certificates,
+            password,
+        } = request;
+        Self { server, kind, username, email, image_prefix, expires_at, enabled, ca_certificates, password }
     }
 }
 
@@ -67,7 +85,7 @@ pub struct CredentialUpdate {
     /// Another server; needs the password again.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, nullable = false)]
-    pub server: Option<RegistryServer>,
+    pub server: Option<StatedServer>,
     /// Another kind.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, nullable = false)]
@@ -92,6 +110,10 @@ pub struct CredentialUpdate {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub enabled: Option<bool>,
+    /// Other certificates; needs the password again.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub ca_certificates: Option<Option<CaCertificates>>,
     /// A new password; absent keeps the stored one.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, format = Password, write_only, nullable = false)]
@@ -105,8 +127,18 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 
 impl From<CredentialUpdate> for CredentialPatch {
     fn from(request: CredentialUpdate) -> Self {
-        let CredentialUpdate { server, kind, username, email, image_prefix, expires_at, enabled, password } = request;
-        Self { server, kind, username, email, image_prefix, expires_at, enabled, password }
+        let CredentialUpdate {
+            server,
+            kind,
+            username,
+            email,
+            image_prefix,
+            expires_at,
+            enabled,
+            ca_certificates,
+            password,
+        } = request;
+        Self { server, kind, username, email, image_prefix, expires_at, enabled, ca_certificates, password }
     }
 }
 

@@ -181,11 +181,17 @@ fn tag<'a>(entries: impl Iterator<Item = &'a Entry<'a>>, passwords: &Passwords) 
         hash.update(bytes);
     };
     field(FORM);
+    let mut keys = Vec::new();
     for entry in entries {
+        keys.push(entry.key.as_str());
         let (_, password) = passwords.get(&entry.credential.id)?;
         field(entry.key.as_bytes());
         field(entry.credential.email.as_ref().map_or(b"", |email| email.as_str().as_bytes()));
         field(&password.as_ref().ok()?.fingerprint);
+    }
+    // They follow from the keys; a document that had none of them is not the same.
+    for host in docker_config::stops(&keys) {
+        field(host.as_bytes());
     }
     Some(URL_SAFE_NO_PAD.encode(&hash.finalize()[..16]))
 }

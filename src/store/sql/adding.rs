@@ -14,10 +14,10 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// How a database adds the credential `$2` to `$17` in the name of the token `$1`, and says whether the token is there, and whether
+/// How a database adds the credential `$2` to `$19` in the name of the token `$1`, and says whether the token is there, and whether
 /// the credential is.
 pub(super) enum Adding {
-    /// With the event `$18` to `$30`, as a transaction by itself: for a database that takes several statements in one message.
+    /// With the event `$20` to `$32`, as a transaction by itself: for a database that takes several statements in one message.
     AtOnce(&'static str),
     /// In a transaction that goes on with the event. As one statement that wrote the event, too, it would take the number of the event
     /// before the scope's stamp, and other changes take them the other way round.
@@ -47,7 +47,7 @@ pub(super) use holding_token;
 /// The values of the new credential.
 macro_rules! new_credential {
     () => {
-        "$2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17"
+        "$2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19"
     };
 }
 
@@ -61,7 +61,7 @@ impl Adding {
          on conflict do nothing; \
          insert or rollback into audit_events ",
         event_columns!(),
-        " select nullif($18, 1), $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30 \
+        " select nullif($20, 1), $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32 \
          where exists (select 1 from credentials where id = $2); \
          select exists (select 1 from tokens where id = $1) as held, \
          exists (select 1 from credentials where id = $2) as added; commit"
@@ -154,7 +154,7 @@ async fn insert<DB: Dialect>(
     Ok(added)
 }
 
-/// Gives the next seventeen `?` or `$n` a token and the credential that is added in its name.
+/// Gives the next nineteen `?` or `$n` a token and the credential that is added in its name.
 pub(super) fn bind_new<DB: Dialect>(statement: Statement<DB>, new: &NewSealedCredential<'_>) -> Statement<DB> {
     tx::bind_credential(statement.bind(new.token.as_uuid()), new.credential, new.scope, new.password)
 }

@@ -13,7 +13,7 @@ use super::{
     line::{Line, in_time},
     rows::{
         AddedRow, AuditEventRow, CheckpointRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow,
-        DeploymentRow, FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, ReplicaRow, ScopeRow,
+        DeploymentRow, DueRow, FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, ReplicaRow, ScopeRow,
         SealedCredentialRow, StampRow, TokenRow, UnfiledRow,
     },
 };
@@ -66,6 +66,7 @@ pub(super) trait Dialect:
     + Reads<DataKeyRow>
     + Reads<DatabaseStatusRow>
     + Reads<DeploymentRow>
+    + Reads<DueRow>
     + Reads<FoundTokenRow>
     + Reads<IdRow>
     + Reads<MasterKeyRow>

@@ -6,6 +6,7 @@
 
 mod adding;
 mod audit;
+mod checks;
 mod columns;
 mod copy;
 mod dialect;
@@ -28,11 +29,13 @@ pub use postgres::PostgresSettings;
 pub use reading::open_snapshot;
 
 use super::{
-    Added, AuditLog, NewSealedCredential, Prover, Queries, Replica, Store, StoreError, Tx, Upkeep,
+    Added, AuditLog, Claimed, NewSealedCredential, Prover, Queries, Replica, Store, StoreError, Tx, Upkeep,
     tables::{Filling, Snapshot},
 };
 use crate::domain::{
+    check::Check,
     id::{CredentialId, ReplicaId},
+    page::Limit,
     timestamp::Timestamp,
 };
 use async_trait::async_trait;
@@ -50,7 +53,7 @@ use tokio::{
 
 /// How long a caller waits for the database, all in all: for a connection, for a turn to write, for what it is asked.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The most rows that one statement takes. SQLite allows 32,766 values; a row here has at most 17.
+/// The most rows that one statement takes. SQLite allows 32,766 values; a row here has at most 19.
 const MOST_ROWS: usize = 512;
 
 /// Why a database could not be opened. The message says what to do.
@@ -199,6 +202,17 @@ impl<DB: Dialect> SqlStore<DB> {
         OwnConnection::new(Arc::clone(&self.options), self.pooled)
     }
 
+    /// A session that only asks.
+    async fn reading(&self) -> Result<Session<DB>, StoreError> {
+        let deadline = Instant::now() + PATIENCE;
+        let connection = acquire(&self.readers, deadline).await?;
+        if self.pooled {
+            Session::read_in_transaction(connection, deadline).await
+        } else {
+            Ok(Session::read(connection, deadline))
+        }
+    }
+
     /// A transaction that may write.
     async fn write(&self) -> Result<Session<DB>, StoreError> {
         self.write_until(Instant::now() + PATIENCE, DB::BEGIN).await
@@ -228,13 +242,7 @@ async fn acquire<DB: Dialect>(pool: &Pool<DB>, deadline: Instant) -> Result<Pool
 #[async_trait]
 impl<DB: Dialect> Store for SqlStore<DB> {
     async fn read(&self) -> Result<Box<dyn Queries>, StoreError> {
-        let deadline = Instant::now() + PATIENCE;
-        let connection = acquire(&self.readers, deadline).await?;
-        Ok(Box::new(if self.pooled {
-            Session::read_in_transaction(connection, deadline).await?
-        } else {
-            Session::read(connection, deadline)
-        }))
+        Ok(Box::new(self.reading().await?))
     }
 
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
@@ -287,6 +295,19 @@ impl<DB: Dialect> Store for SqlStore<DB> {
         let mut session = self.write().await?;
         sql::<DB>("delete from replicas where id = $1").bind(id.as_uuid()).execute(&mut session).await?;
         session.finish().await
+    }
+
+    async fn check_put(&self, id: CredentialId, version: u32, check: &Check) -> Result<(), StoreError> {
+        self.put_check(id, version, check).await
+    }
+
+    async fn check_claim(
+        &self,
+        after: Option<CredentialId>,
+        since_and_now: (Timestamp, Timestamp),
+        limit: Limit,
+    ) -> Result<Claimed, StoreError> {
+        self.claim_checks(after, since_and_now, limit).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {

@@ -37,7 +37,28 @@ macro_rules! scope_columns {
 macro_rules! credential_columns {
     () => {
         "c.id, s.name as scope_name, p.name as parent_name, c.server, c.kind, c.username, c.email, c.image_prefix, \
-         c.expires_at, c.enabled, c.version, c.revision, c.created_at, c.updated_at, c.rotated_at, c.last_used_at"
+         c.expires_at, c.enabled, c.version, c.revision, c.created_at, c.updated_at, c.rotated_at, c.last_used_at, c.identity"
+    };
+}
+
+/// What is shown of a credential besides: columns of `c`, and of its check `ch`.
+macro_rules! shown_columns {
+    () => {
+        ", c.ca_certificates, ch.finding, ch.checked_at, ch.image, ch.rate_limit, ch.rate_remaining, ch.rate_window"
+    };
+}
+
+/// The last check of the credential `c`, if it was one of its present password.
+macro_rules! last_check {
+    () => {
+        " left join credential_checks ch on ch.credential_id = c.id and ch.version = c.version"
+    };
+}
+
+/// The columns of a [`SealedCredentialRow`] besides, of `c` with its scope's data key `k`.
+macro_rules! sealed_columns {
+    () => {
+        ", c.scope_id, c.sealed, c.fingerprint, k.id as key_id, k.version as key_version, k.wrapped as key_wrapped"
     };
 }
 
@@ -58,7 +79,7 @@ macro_rules! tokens {
 /// The credentials in force in the scope `$1` whose organization is `$2`: its own, and those it inherits and does not
 /// override for the same server. `$join` may bring in one more table.
 macro_rules! credentials_in_force {
-    ($join:literal) => {
+    ($join:expr) => {
         concat!(
             " from credentials c join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id",
             $join,
@@ -185,7 +206,8 @@ impl<DB: Dialect> Queries for Session<DB> {
         sql::<DB>(concat!(
             "select ",
             credential_columns!(),
-            credentials_in_force!(""),
+            shown_columns!(),
+            credentials_in_force!(last_check!()),
             " and c.id > $3 and (cast($4 as text) is null or c.server = $4) order by c.id limit $5"
         ))
         .bind(filter.place.id.as_uuid())
@@ -205,8 +227,10 @@ impl<DB: Dialect> Queries for Session<DB> {
         sql::<DB>(concat!(
             "select ",
             credential_columns!(),
-            " from credentials c join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id \
-             where c.id = $3 and c.scope_id in ($1, $2)"
+            shown_columns!(),
+            " from credentials c join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id",
+            last_check!(),
+            " where c.id = $3 and c.scope_id in ($1, $2)"
         ))
         .bind(place.id.as_uuid())
         .bind(place.parent_id.map(|id| id.as_uuid()))
@@ -236,11 +260,32 @@ impl<DB: Dialect> Queries for Session<DB> {
             .await
     }
 
+    async fn sealed_credential_find(
+        &mut self,
+        place: &ScopeRecord,
+        id: CredentialId,
+    ) -> Result<Option<SealedCredential>, StoreError> {
+        sql::<DB>(concat!(
+            "select ",
+            credential_columns!(),
+            shown_columns!(),
+            sealed_columns!(),
+            " from credentials c join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id",
+            last_check!(),
+            " left join data_keys k on k.scope_id = c.scope_id where c.id = $3 and c.scope_id in ($1, $2)"
+        ))
+        .bind(place.id.as_uuid())
+        .bind(place.parent_id.map(|id| id.as_uuid()))
+        .bind(id.as_uuid())
+        .optional::<SealedCredentialRow>(self)
+        .await
+    }
+
     async fn sealed_credential_list(&mut self, place: &ScopeRecord) -> Result<Rows<SealedCredential>, StoreError> {
         sql::<DB>(concat!(
             "select ",
             credential_columns!(),
-            ", c.scope_id, c.sealed, c.fingerprint, k.id as key_id, k.version as key_version, k.wrapped as key_wrapped",
+            sealed_columns!(),
             credentials_in_force!(" left join data_keys k on k.scope_id = c.scope_id"),
             " order by c.id"
         ))

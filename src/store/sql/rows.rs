@@ -3,11 +3,15 @@
 //! A row type never leaves this module. Where a column's content is not what regcred would have written, the conversion
 //! names the column, and the row is reported as unreadable.
 
+mod check;
 mod keys;
 mod log;
 
+pub(super) use check::DueRow;
 pub(super) use keys::{DataKeyRow, DatabaseStatusRow, DeploymentRow, MasterKeyRow, ReplicaRow};
 pub(super) use log::{ClockRow, PruningRow, Unfiled, UnfiledRow};
+
+use check::CheckRow;
 
 use super::{columns::Ids, premises::Moment};
 use crate::{
@@ -190,6 +194,11 @@ pub(super) struct CredentialRow {
     updated_at: Timestamp,
     rotated_at: Timestamp,
     last_used_at: Option<Timestamp>,
+    identity: Option<String>,
+    #[sqlx(default)]
+    ca_certificates: Option<String>,
+    #[sqlx(flatten)]
+    check: CheckRow,
 }
 
 impl Record for CredentialRow {
@@ -213,6 +222,9 @@ impl Record for CredentialRow {
             updated_at: self.updated_at,
             rotated_at: self.rotated_at,
             last_used_at: self.last_used_at,
+            identity: parse_optional(self.identity.as_ref(), "identity")?,
+            ca_certificates: parse_optional(self.ca_certificates.as_ref(), "ca_certificates")?,
+            last_check: self.check.into_domain(),
         })
     }
 }

@@ -13,6 +13,7 @@ use crate::{
         audit::AuditEvent,
         credential::Credential,
         id::{CredentialId, MasterKeyId, ScopeId, TokenId},
+        identity::Identity,
         scope::ScopeRecord,
         timestamp::Timestamp,
         token::Token,
@@ -25,7 +26,7 @@ use async_trait::async_trait;
 macro_rules! new_credential_columns {
     () => {
         "(id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, revision, sealed, \
-         fingerprint, created_at, updated_at, rotated_at)"
+         fingerprint, created_at, updated_at, rotated_at, identity, ca_certificates)"
     };
 }
 pub(super) use new_credential_columns;
@@ -156,7 +157,7 @@ impl<DB: Dialect> Tx for Session<DB> {
         let statement = sql::<DB>(concat!(
             "insert into credentials ",
             new_credential_columns!(),
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) on conflict do nothing"
+            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) on conflict do nothing"
         ));
         Ok(bind_credential(statement, new, scope, password).execute(self).await? == 1)
     }
@@ -170,7 +171,8 @@ impl<DB: Dialect> Tx for Session<DB> {
         let statement = sql::<DB>(
             "update credentials set server = $3, kind = $4, username = $5, email = $6, image_prefix = $7, expires_at = $8, \
              enabled = $9, version = $10, revision = $11, updated_at = $12, rotated_at = $13, \
-             sealed = coalesce($14, sealed), fingerprint = coalesce($15, fingerprint) where id = $1 and revision = $2",
+             sealed = coalesce($14, sealed), fingerprint = coalesce($15, fingerprint), identity = $16, \
+             ca_certificates = $17 where id = $1 and revision = $2",
         )
         .bind(new.id.as_uuid())
         .bind(i64::from(old_revision));
@@ -179,6 +181,8 @@ impl<DB: Dialect> Tx for Session<DB> {
             .bind(new.rotated_at)
             .bind(password.map(|(sealed, _)| sealed.as_bytes().to_vec()))
             .bind(password.map(|(_, fingerprint)| fingerprint.to_vec()))
+            .bind(identity(new))
+            .bind(new.ca_certificates.as_ref().map(ToString::to_string))
             .execute(self)
             .await?;
         Ok(updated == 1)
@@ -224,7 +228,7 @@ impl<DB: Dialect> Tx for Session<DB> {
     }
 }
 
-/// Gives the next sixteen `$n` a new credential, from its identifier to the time of its password.
+/// Gives the next eighteen `$n` a new credential, from its identifier to its certificates.
 pub(super) fn bind_credential<DB: Dialect>(
     statement: Statement<DB>,
     new: &Credential,
@@ -237,6 +241,12 @@ pub(super) fn bind_credential<DB: Dialect>(
         .bind(new.created_at)
         .bind(new.updated_at)
         .bind(new.rotated_at)
+        .bind(identity(new))
+        .bind(new.ca_certificates.as_ref().map(ToString::to_string))
+}
+
+fn identity(credential: &Credential) -> Option<String> {
+    credential.identity.as_ref().map(Identity::to_text)
 }
 
 /// Gives the next nine `$n` what is known of a credential in the clear, from its server to its revision.

@@ -5,7 +5,7 @@ use crate::plain;
 use serde_json::{Value, json};
 
 /// The members of a credential, and whether `null` clears them.
-const MEMBERS: [(&str, &str, bool); 8] = [
+const MEMBERS: [(&str, &str, bool); 9] = [
     ("server", "/server", false),
     ("kind", "/kind", false),
     ("username", "/username", true),
@@ -13,6 +13,7 @@ const MEMBERS: [(&str, &str, bool); 8] = [
     ("image_prefix", "/image_prefix", true),
     ("expires_at", "/expires_at", true),
     ("enabled", "/enabled", false),
+    ("ca_certificates", "/ca_certificates", true),
     ("password", "/password", false),
 ];
 
@@ -94,10 +95,9 @@ pub fn create(world: &World) -> Vec<Case> {
     let mut cases = Vec::new();
     // The bad member comes first: reading ends there.
     let mut bad = |member: &str, pointer: &'static str, value: &Value| {
-        let rest = json!({"server": "r.example.com", "password": CANARY}).to_string();
-        let kept = rest.replace(&format!("\"{member}\":"), "\"enabled\":true,\"x\":");
-        let body = format!("{{\"{member}\":{value},{}", kept.trim_start_matches('{'));
-        cases.push(world.create(&body).at(pointer));
+        let rest = [("server", "r.example.com"), ("password", CANARY)].into_iter().filter(|(name, _)| *name != member);
+        let rest: Vec<_> = rest.map(|(name, value)| format!(",\"{name}\":\"{value}\"")).collect();
+        cases.push(world.create(&format!("{{\"{member}\":{value}{}}}", rest.concat())).at(pointer));
     };
     for (member, pointer, _) in MEMBERS {
         let mut values = vec![json!([CANARY]), json!({ CANARY: CANARY }), json!(7_333_333), json!(-1.5)];
@@ -145,6 +145,14 @@ pub fn create(world: &World) -> Vec<Case> {
     ] {
         bad("expires_at", "/expires_at", &json!(time));
     }
+    let (begin, end) = ("-----BEGIN CERTIFICATE-----\n", "\n-----END CERTIFICATE-----\n");
+    let key = format!("-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n");
+    let (one, many) = (format!("{begin}{CANARY}{end}"), "A".repeat(70_000));
+    for certificates in
+        ["", begin, &key, &format!("{one}{key}"), &format!("{begin}{CANARY}!{end}"), &format!("{begin}{many}{end}")]
+    {
+        bad("ca_certificates", "/ca_certificates", &json!(certificates));
+    }
     let long = format!("{CANARY}{}", "x".repeat(17 * 1024));
     for password in ["", &long, &long[..=16 * 1024]] {
         bad("password", "/password", &json!(password));
@@ -152,7 +160,7 @@ pub fn create(world: &World) -> Vec<Case> {
     for (body, pointer) in [
         (json!({"password": CANARY}), "/server"),
         (json!({"server": "r.example.com", "username": CANARY}), "/password"),
-        (json!({}), "/server"),
+        (json!({}), "/password"),
         (json!({CANARY: CANARY, "server": "r.example.com", "password": "x"}), ""),
         (json!({"server": "r.example.com", "password": "x", CANARY: {CANARY: [CANARY]}}), ""),
         (json!({"server": "r.example.com", "password": "x", "Password": CANARY}), ""),
@@ -204,6 +212,7 @@ pub fn patch(world: &World) -> Vec<Case> {
         json!({"server": "ghcr.io"}),
         json!({"username": CANARY}),
         json!({"username": null}),
+        json!({"ca_certificates": format!("-----BEGIN CERTIFICATE-----\n{CANARY}\n-----END CERTIFICATE-----")}),
         json!({"server": format!("{CANARY}.example.com"), "username": CANARY, "email": null}),
     ] {
         cases.push(world.patch(&body.to_string()).refused(422, "password-needed").at("/password"));
@@ -216,6 +225,31 @@ pub fn patch(world: &World) -> Vec<Case> {
     ] {
         cases.push(world.patch(&body.to_string()).at(pointer));
     }
+    cases
+}
+
+/// What a login cannot be tried for.
+pub fn verify(world: &World) -> Vec<Case> {
+    let row = || world.row("POST", &format!("{}/verify", own(&world.credential)));
+    let mut cases = Vec::new();
+    for (body, pointer) in [
+        (json!({"image": CANARY}), "/image"),
+        (json!({"image": format!("ghcr.io/other/{}", CANARY.to_lowercase())}), "/image"),
+        (json!({"image": format!("ghcr.io/acme/{CANARY}")}), "/image"),
+        (json!({"image": [CANARY]}), "/image"),
+        (json!({"image": ""}), "/image"),
+        (json!({"server": CANARY}), ""),
+        (json!({"image": null, CANARY: true}), ""),
+        (json!([CANARY]), ""),
+    ] {
+        cases.push(row().body(body.to_string().as_bytes()).with(plain::json()).at(pointer));
+    }
+    cases.push(row().body(b"{").with(plain::json()).refused(400, "malformed-body").at(""));
+    cases.push(row().body(b"{}").refused(415, "unsupported-media-type"));
+    let inherited = world.row("POST", &format!("{}/verify", own(&world.inherited)));
+    cases.push(inherited.refused(403, "inherited-credential"));
+    let strangers = world.row("POST", &format!("{}/verify", own(&world.strangers)));
+    cases.push(strangers.refused(404, "not-found"));
     cases
 }
 

@@ -39,6 +39,17 @@ pub fn parameters(world: &World) -> Vec<Case> {
         cases.push(list(&credentials, &format!("server={server}")).at("server"));
     }
     cases.push(list(&credentials, "server=ghcr.io&server=quay.io").at("server"));
+    let add = |query: &str| {
+        let case = world.row("POST", &format!("{credentials}?{query}")).body(b"{}").with(plain::json());
+        case.refused(400, "invalid-parameter")
+    };
+    for verify in [CANARY, "", "1", "True", "true&verify=true"] {
+        cases.push(add(&format!("verify={verify}")).at("verify"));
+    }
+    for query in ["image=ghcr.io/acme/app".to_owned(), format!("verify=true&image={CANARY}")] {
+        cases.push(add(&query).at("image"));
+    }
+    cases.push(add(&format!("{CANARY}=true")));
     let pull = |query: String| {
         let case = world.row("GET", "").by(&world.deployer).refused(400, "invalid-parameter");
         let path = format!("/internal/v1/{PROJECT}/pull-secret?{query}");

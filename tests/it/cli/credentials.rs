@@ -112,7 +112,10 @@ async fn another_server_or_user_name_needs_the_password_again() {
     let id = added(&cli, "ghcr.io");
     for change in [["--server", "quay.io"], ["--username", "other"], ["--clear", "username"]] {
         let refusal = refused(&cli, &["update", &id, change[0], change[1]], b"", 1);
-        assert!(refusal.stderr.contains("hint: another server or user name needs the password again"), "{refusal:?}");
+        assert!(
+            refusal.stderr.contains("hint: another server, user name or CA needs the password again"),
+            "{refusal:?}"
+        );
     }
     assert_eq!(json(&cli, &["get", &id, "-o", "json"])["server"], "ghcr.io");
     done(&cli, &["update", &id, "--server", "quay.io", "--password-stdin"], b"hunter3");

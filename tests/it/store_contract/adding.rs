@@ -5,6 +5,7 @@ use regcred::{
     domain::{
         audit::AuditEvent,
         id::TokenId,
+        identity::Identity,
         page::Limit,
         permission::{Action, Role},
         scope::ScopeRecord,
@@ -12,6 +13,8 @@ use regcred::{
     store::{Added, AuditScope, NewSealedCredential, SealedCredential, StoreError},
 };
 use std::collections::HashSet;
+
+const CERTIFICATES: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
 /// A credential that is to be added.
 pub struct Adding {
@@ -27,11 +30,17 @@ impl Adding {
         let mut sealed = bench.sealed(scope, server).await;
         let credential = &mut sealed.credential;
         // No two values of a kind are alike, so that none can stand in another's place.
-        (credential.version, credential.revision, credential.enabled) = (2, 3, false);
+        (credential.version, credential.revision) = (2, 3);
         credential.image_prefix = Some(format!("{server}/app").parse().unwrap());
         let hours = |count: i64| at(now() + count * 3_600_000_000);
         (credential.expires_at, credential.updated_at, credential.rotated_at) = (Some(hours(3)), hours(2), hours(1));
+        credential.identity = Identity::new("puller@acme.iam.gserviceaccount.com", "0123abcd");
+        credential.ca_certificates = Some(CERTIFICATES.parse().unwrap());
         Self { token, sealed, event }
+    }
+
+    pub fn switch_off(&mut self) {
+        self.sealed.credential.enabled = false;
     }
 
     pub fn as_new(&self) -> NewSealedCredential<'_> {

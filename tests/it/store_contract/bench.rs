@@ -254,6 +254,9 @@ impl Bench {
             updated_at: now,
             rotated_at: now,
             last_used_at: None,
+            identity: None,
+            ca_certificates: None,
+            last_check: None,
         };
         let data_key = self.read().await.data_key_find(Some(scope.id)).await.unwrap().expect("a scope has a data key");
         let key = self.opened(&data_key).await;

@@ -2,9 +2,11 @@
 
 #![allow(dead_code, unused_imports, reason = "each test uses the part of the harness that it needs")]
 
+mod authority;
 pub mod disk;
 mod exchange;
 pub mod log;
+mod peer;
 pub mod postgres;
 mod proxy;
 pub mod raw;
@@ -12,10 +14,13 @@ mod registry;
 mod replicas;
 mod server;
 mod terminal;
+pub mod token_server;
 pub mod traffic;
 mod writer;
 
+pub use authority::{Authority, Identity};
 pub use exchange::{Reply, exchange};
+pub use peer::{Peer, Response, Seen};
 pub use proxy::Proxy;
 pub use registry::Registry;
 pub use replicas::{Replicas, keyring_file};
@@ -25,6 +30,7 @@ pub use terminal::Terminal;
 use regcred::{
     client::{Client, ClientError, NewCredential, PullSecret},
     domain::{
+        check::CaCertificates,
         credential::Username,
         id::CredentialId,
         scope::{ProjectPath, Scope},
@@ -88,6 +94,7 @@ pub struct Login {
     server: RegistryServer,
     username: Username,
     password: secret::Password,
+    ca: Option<CaCertificates>,
 }
 
 /// A login of a user for a server.
@@ -96,6 +103,7 @@ pub fn login(server: &str, username: &str, password: &str) -> Login {
         server: server.parse().expect("a test names servers well"),
         username: username.parse().expect("a test names users well"),
         password: secret_password(password),
+        ca: None,
     }
 }
 
@@ -105,6 +113,11 @@ pub fn secret_password(text: &str) -> secret::Password {
 }
 
 impl Login {
+    /// The same with the certificate of the registry's authority.
+    pub fn vouched_by(self, ca: &str) -> Self {
+        Self { ca: Some(ca.parse().expect("a test gives valid certificates")), ..self }
+    }
+
     /// What the client sends.
     pub fn request(&self) -> NewCredential<'_> {
         NewCredential {
@@ -115,6 +128,7 @@ impl Login {
             image_prefix: None,
             expires_at: None,
             enabled: true,
+            ca_certificates: self.ca.as_ref(),
             password: &self.password,
         }
     }

@@ -1,5 +1,9 @@
 //! A real registry with a password, and the program that pushes to it and pulls from it.
 
+use super::{
+    authority::Identity,
+    token_server::{ISSUER, SERVICE, TokenServer, User},
+};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File},
@@ -25,17 +29,44 @@ pub struct Registry {
 impl Registry {
     /// Starts a registry that lets only this user in.
     pub fn start(username: &str, password: &str) -> Self {
+        Self::with_tls(username, password, None)
+    }
+
+    /// The same; it shows who it is, if it is anybody.
+    pub fn with_tls(username: &str, password: &str, identity: Option<&Identity>) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a registry");
-        let at = |name: &str| folder.path().join(name);
         let htpasswd = finished(Command::new("htpasswd").args(["-Bbn", username, password]));
         assert!(htpasswd.status.success(), "{htpasswd:?}");
-        fs::write(at("htpasswd"), htpasswd.stdout).expect("a file is written");
+        fs::write(folder.path().join("htpasswd"), htpasswd.stdout).expect("a file is written");
+        let auth = format!("htpasswd: {{realm: test, path: {}}}", folder.path().join("htpasswd").display());
+        Self::run(folder, &auth, identity, (username, password))
+    }
+
+    /// Starts a registry that believes this token server, and pushes as this user.
+    pub fn with_tokens(server: &TokenServer, user: &User) -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a registry");
+        let bundle = folder.path().join("bundle.pem");
+        fs::write(&bundle, &server.bundle).expect("a file is written");
+        let auth = format!(
+            "token: {{realm: '{}', service: '{SERVICE}', issuer: \"{ISSUER}\", rootcertbundle: {}}}",
+            server.realm(),
+            bundle.display()
+        );
+        Self::run(folder, &auth, None, (user.name, user.password))
+    }
+
+    fn run(folder: TempDir, auth: &str, identity: Option<&Identity>, (username, password): (&str, &str)) -> Self {
+        let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("home")).expect("a folder is made");
+        let tls = identity.map_or_else(String::new, |identity| {
+            fs::write(at("tls.pem"), identity.certificate.pem()).expect("a file is written");
+            fs::write(at("tls.key"), identity.key.serialize_pem()).expect("a file is written");
+            format!(", tls: {{certificate: {}, key: {}}}", at("tls.pem").display(), at("tls.key").display())
+        });
         let config = format!(
             "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
-             http: {{addr: '127.0.0.1:0'}}\nauth: {{htpasswd: {{realm: test, path: {}}}}}\n",
+             http: {{addr: '127.0.0.1:0'{tls}}}\nauth: {{{auth}}}\n",
             at("storage").display(),
-            at("htpasswd").display()
         );
         fs::write(at("config.yml"), config).expect("a file is written");
         let log = File::create(at("log")).expect("a file is written");
@@ -49,9 +80,14 @@ impl Registry {
 
     /// Pushes a small image that was made on the spot, and returns its digest.
     pub fn push(&self, repository: &str) -> String {
+        self.push_as(&self.username, &self.password, repository)
+    }
+
+    /// The same as another user.
+    pub fn push_as(&self, username: &str, password: &str, repository: &str) -> String {
         let layout = self.folder.path().join("image");
         let digest = image(&layout);
-        let credentials = format!("{}:{}", self.username, self.password);
+        let credentials = format!("{username}:{password}");
         let pushed = finished(
             self.skopeo(&["--preserve-digests", "--dest-tls-verify=false", "--dest-creds", &credentials])
                 .arg(format!("oci:{}", layout.display()))
@@ -61,8 +97,23 @@ impl Registry {
         digest
     }
 
-    /// Pulls an image with the logins in a docker config, and returns its digest, or what the program said instead.
+    /// Pulls an image with the logins in a docker config, with skopeo and with podman, and returns its digest, or what the first of them
+    /// said instead. Both do the same.
     pub fn pull(&self, repository: &str, docker_config: &Path) -> Result<String, String> {
+        let pulled = self.pull_with_skopeo(repository, docker_config);
+        let by_podman = self.pull_with_podman(repository, docker_config);
+        match (&pulled, &by_podman) {
+            (Ok(one), Ok(other)) => assert_eq!(one, other, "they have the same image"),
+            // The words are the registry's.
+            (Err(one), Err(other)) => {
+                assert_eq!([one, other].map(|said| said.contains("authentication required")), [true; 2])
+            }
+            _ => panic!("skopeo and podman do not agree: {pulled:?}, {by_podman:?}"),
+        }
+        pulled
+    }
+
+    fn pull_with_skopeo(&self, repository: &str, docker_config: &Path) -> Result<String, String> {
         let target = tempfile::tempdir_in(self.folder.path()).expect("there is room for an image");
         let pulled = finished(
             self.skopeo(&["--src-tls-verify=false", "--authfile"])
@@ -77,14 +128,51 @@ impl Registry {
         }
     }
 
-    /// The program with nothing of this machine's own logins and settings.
+    /// As a node does it, into a storage of its own.
+    fn pull_with_podman(&self, repository: &str, docker_config: &Path) -> Result<String, String> {
+        let storage = tempfile::tempdir_in(self.folder.path()).expect("there is room for an image");
+        let image = format!("{}/{repository}", self.host);
+        let policy = storage.path().join("policy.json");
+        fs::write(&policy, r#"{"default":[{"type":"insecureAcceptAnything"}]}"#).expect("a file is written");
+        let mut pull = self.podman(storage.path());
+        pull.args(["pull", "--quiet", "--tls-verify=false", "--signature-policy"]).arg(policy);
+        let pulled = finished(pull.arg("--authfile").arg(docker_config).arg(&image));
+        if !pulled.status.success() {
+            return Err(String::from_utf8_lossy(&pulled.stderr).into_owned());
+        }
+        let shown = finished(self.podman(storage.path()).args(["image", "inspect", "--format", "{{.Digest}}", &image]));
+        assert!(shown.status.success(), "what was pulled is there: {shown:?}");
+        Ok(String::from_utf8_lossy(&shown.stdout).trim().to_owned())
+    }
+
     fn skopeo(&self, options: &[&str]) -> Command {
-        let home = self.folder.path().join("home");
-        let mut command = Command::new("skopeo");
+        let mut command = self.own("skopeo");
+        command.args(["--insecure-policy", "copy"]).args(options);
+        command
+    }
+
+    /// Without what takes a kernel's help, so that it runs in a container and as any user.
+    fn podman(&self, storage: &Path) -> Command {
+        let settings = storage.join("containers.conf");
+        let text = "[engine]\nlock_type = \"file\"\nevents_logger = \"none\"\ncgroup_manager = \"cgroupfs\"\n";
+        fs::write(&settings, text).expect("a file is written");
+        let mut command = self.own("podman");
+        command.env("CONTAINERS_CONF", settings).env("CONTAINERS_REGISTRIES_CONF", "/dev/null");
+        command.env("XDG_RUNTIME_DIR", storage);
+        for (option, name) in [("--root", "root"), ("--runroot", "run"), ("--tmpdir", "tmp")] {
+            command.arg(option).arg(storage.join(name));
+        }
+        command.args(["--storage-driver", "vfs", "--storage-opt", "vfs.ignore_chown_errors=true"]);
+        command
+    }
+
+    /// A program with nothing of this machine's own logins and settings.
+    fn own(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         for name in ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"] {
             command.env_remove(name);
         }
-        command.env("HOME", home).env("NO_PROXY", "*").args(["--insecure-policy", "copy"]).args(options);
+        command.env("HOME", self.folder.path().join("home")).env("NO_PROXY", "*");
         command
     }
 }
@@ -102,7 +190,7 @@ fn listening(child: &mut Child, log: &Path) -> String {
     loop {
         let text = fs::read_to_string(log).expect("the registry's log can be read");
         if let Some((_, rest)) = text.split_once("listening on ")
-            && let Some((host, _)) = rest.split_once('"')
+            && let Some((host, _)) = rest.split_once(['"', ','])
         {
             return host.to_owned();
         }

@@ -246,6 +246,7 @@ impl World {
         let id = if path.contains("{id}") { Some(self.object(operation.base(), &path).await) } else { None };
         let path = id.as_ref().map_or(path.clone(), |id| path.replace("{id}", id));
         assert!(!path.contains('{'), "the fixture does not know all parameters of {path}");
+        let path = if operation.base() == "credential_resolve" { format!("{path}?image=nginx") } else { path };
         let media_type = operation.media_type().map(str::to_owned);
         let body = match operation.base() {
             "audit_prune" => self.prunable().await,
@@ -305,7 +306,7 @@ impl World {
     async fn object(&self, base: &str, path: &str) -> String {
         let collection = path.split_once("/{id}").expect("the path has it").0;
         let body = match base {
-            "credential_get" | "credential_update" | "credential_delete" => self.login(),
+            "credential_get" | "credential_update" | "credential_delete" | "credential_verify" => self.login(),
             "token_get" | "token_revoke" => json!({"name": self.name("token"), "role": "viewer"}),
             "key_activate" | "key_retire" => Value::Null,
             unknown => panic!("the fixture does not know how to make what {unknown} is about"),
@@ -317,6 +318,7 @@ impl World {
     fn body(&self, base: &str) -> Value {
         match base {
             "credential_create" => self.login(),
+            "credential_verify" => json!({}),
             "credential_update" => json!({"password": self.password()}),
             "token_create" => json!({"name": self.name("token"), "role": "viewer"}),
             unknown => panic!("the fixture does not know a body for {unknown}"),

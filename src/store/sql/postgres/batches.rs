@@ -5,6 +5,7 @@ use crate::{
         audit::AuditEvent,
         credential::{Credential, LAST_USED_STEP_MINUTES},
         id::CredentialId,
+        identity::Identity,
         timestamp::Timestamp,
     },
     store::{
@@ -59,10 +60,11 @@ const ADD: &str = concat!(
     ", added as (insert into credentials ",
     new_credential_columns!(),
     " select n.id, n.scope_id, n.server, n.kind, n.username, n.email, n.image_prefix, n.expires_at, n.enabled, \
-     n.version, n.revision, n.sealed, n.fingerprint, n.created_at, n.updated_at, n.rotated_at \
-     from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) as n (token_id, id, \
-     scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, revision, sealed, \
-     fingerprint, created_at, updated_at, rotated_at) join held on held.id = n.token_id join scopes s on s.id = n.scope_id order by n.scope_id, n.server \
+     n.version, n.revision, n.sealed, n.fingerprint, n.created_at, n.updated_at, n.rotated_at, n.identity, n.ca_certificates \
+     from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) as n (token_id, \
+     id, scope_id, server, kind, username, email, image_prefix, expires_at, enabled, version, revision, sealed, \
+     fingerprint, created_at, updated_at, rotated_at, identity, ca_certificates) join held on held.id = n.token_id \
+     join scopes s on s.id = n.scope_id order by n.scope_id, n.server \
      on conflict do nothing returning id) \
      select id from added"
 );
@@ -118,6 +120,8 @@ pub(super) fn add(new: &[NewSealedCredential<'_>]) -> Statement<Postgres> {
         .bind(column(new, |new| new.credential.created_at))
         .bind(column(new, |new| new.credential.updated_at))
         .bind(column(new, |new| new.credential.rotated_at))
+        .bind(text(|credential| credential.identity.as_ref().map(Identity::to_text)))
+        .bind(text(|credential| credential.ca_certificates.as_ref().map(ToString::to_string)))
 }
 
 pub(super) fn mark(uses: &[(CredentialId, Timestamp)]) -> Statement<Postgres> {

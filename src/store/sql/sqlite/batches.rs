@@ -49,12 +49,13 @@ static ADD: LazyLock<Texts> = LazyLock::new(|| {
         "insert into credentials ",
         new_credential_columns!(),
         " select column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, column12, \
-         column13, column14, column15, column16, column17 from (values "
+         column13, column14, column15, column16, column17, column18, column19 from (values "
     );
     Texts::new(
         head,
-        17,
-        ") as new where column1 in (select id from tokens) and column3 in (select id from scopes) on conflict do nothing returning id",
+        19,
+        ") as new where column1 in (select id from tokens) and column3 in (select id from scopes) \
+         on conflict do nothing returning id",
     )
 });
 

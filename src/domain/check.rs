@@ -1,0 +1,395 @@
+//! What became of trying a login at its registry.
+
+use super::{
+    image::ImageReference,
+    text::{Invalid, text_type},
+    timestamp::Timestamp,
+};
+use std::{fmt, str::FromStr};
+
+/// How far a login got: the first stage that failed, or that none did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// The registry's name has no address.
+    Dns,
+    /// There is no connection to it.
+    Connect,
+    /// The connection cannot be made safe.
+    Tls,
+    /// What answers is no registry that can be logged in to.
+    NotARegistry,
+    /// The registry refuses the login.
+    Unauthorized,
+    /// The login is good, but not for the image that was asked about.
+    NoPullAccess,
+    /// The registry answers nothing more for now. Says nothing of the login.
+    RateLimited,
+    /// The registry is not at work, or too slow. Says nothing of the login.
+    Unavailable,
+    /// The login works.
+    Ok,
+}
+
+impl Stage {
+    /// The stage's name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::NotARegistry => "not_a_registry",
+            Self::Unauthorized => "unauthorized",
+            Self::NoPullAccess => "no_pull_access",
+            Self::RateLimited => "rate_limited",
+            Self::Unavailable => "unavailable",
+            Self::Ok => "ok",
+        }
+    }
+
+    /// Whether the registry itself has said that this login is of no use. All else may pass by itself.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, Self::Unauthorized | Self::NoPullAccess)
+    }
+}
+
+/// Declares findings: each with its name, its stage, and what it tells people.
+macro_rules! findings {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $stage:ident, $detail:literal;)+) => {
+        /// What was found out when a login was tried: a stage, and why it failed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Finding { $($(#[$doc])* $name),+ }
+
+        impl Finding {
+            /// Every finding.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The finding's name on the wire and in the database.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+
+            /// How far the login got.
+            #[must_use]
+            pub const fn stage(self) -> Stage {
+                match self { $(Self::$name => Stage::$stage),+ }
+            }
+
+            /// What was found out, in a sentence for people.
+            #[must_use]
+            pub const fn detail(self) -> &'static str {
+                match self { $(Self::$name => $detail),+ }
+            }
+        }
+    };
+}
+
+findings! {
+    /// No address.
+    NameNotFound = "name_not_found", Dns, "the registry's name has no address";
+    /// The guard said no.
+    AddressNotAllowed = "address_not_allowed", Connect,
+        "the registry has an address that is not public; the operator can allow its network";
+    /// Nobody listens, or the network is in the way.
+    NoConnection = "no_connection", Connect, "no connection to the registry could be made";
+    /// Nobody answers.
+    ConnectTimedOut = "connect_timed_out", Connect, "no connection to the registry could be made in time";
+    /// The other side speaks no TLS, or none that is spoken here.
+    NoTls = "no_tls", Tls, "what listens there does not speak TLS, or broke it off";
+    /// Nobody known vouches for it.
+    CertificateNotTrusted = "certificate_not_trusted", Tls,
+        "the registry's certificate is not from an authority that is trusted; a CA certificate can be given with the login";
+    /// It is somebody else's.
+    CertificateName = "certificate_name", Tls, "the registry's certificate is for another name";
+    /// Its time has not come or is over.
+    CertificateTime = "certificate_time", Tls, "the registry's certificate has expired, or is not valid yet";
+    /// The certificate is broken in another way.
+    CertificateInvalid = "certificate_invalid", Tls, "the registry's certificate is not valid";
+    /// Something else speaks there.
+    NoHttp = "no_http", NotARegistry, "what listens there does not speak HTTP, or too much of it";
+    /// A web page, a proxy, an API of another kind.
+    NoRegistryApi = "no_registry_api", NotARegistry, "what answers there is not a container registry";
+    /// It points elsewhere, and nothing is sent after it.
+    Redirected = "redirected", NotARegistry, "what answers there only points to another address, which is not followed";
+    /// It asks for a login in a way that is not known here.
+    NoKnownChallenge = "no_known_challenge", NotARegistry, "the registry asks for another sort of login than Basic or Bearer";
+    /// The challenge would send the login to somebody else.
+    RealmNotAllowed = "realm_not_allowed", NotARegistry,
+        "the registry asks to send the login to a token server that is not known to be its own; the operator can name it";
+    /// The token server answers in another way than token servers do.
+    NoToken = "no_token", NotARegistry, "the registry's token server gave no token";
+    /// Wrong user name or password.
+    LoginRefused = "login_refused", Unauthorized, "the registry refuses this user name and password";
+    /// The login is good, but not for this.
+    PullRefused = "pull_refused", NoPullAccess, "the login is good, but may not pull the image";
+    /// There is none, or the login may not know of it.
+    RepositoryNotFound = "repository_not_found", NoPullAccess,
+        "the registry has no such repository, or does not show it to this login";
+    /// Too many requests.
+    RateLimited = "rate_limited", RateLimited, "the registry answers no more requests for now; this says nothing of the login";
+    /// Its own fault.
+    RegistryFailed = "registry_failed", Unavailable, "the registry has trouble of its own; this says nothing of the login";
+    /// It went away in the midst of it.
+    BrokenOff = "broken_off", Unavailable,
+        "the registry broke the connection off before it had answered; this says nothing of the login";
+    /// Too slow.
+    TimedOut = "timed_out", Unavailable, "the registry did not answer in time; this says nothing of the login";
+    /// It was let in.
+    LoginAccepted = "login_accepted", Ok, "the registry accepts the login; whether it may pull was not asked";
+    /// It may pull.
+    PullAllowed = "pull_allowed", Ok, "the login may pull the image";
+    /// Everybody is let in.
+    NoLoginNeeded = "no_login_needed", Ok, "the registry asks for no login, so this one was not tried";
+}
+
+impl Finding {
+    /// Whether a login is proven to work.
+    #[must_use]
+    pub const fn is_proof_for(self) -> bool {
+        matches!(self, Self::LoginAccepted | Self::PullAllowed)
+    }
+
+    /// Whether a login is proven to be of no use as it was given: the registry says so, or what has the server's name is no
+    /// registry. All else may be because of the hour, or of where regcred stands and what its operator has allowed; nodes, which
+    /// stand elsewhere, may well pull with such a login.
+    #[must_use]
+    pub const fn is_proof_against(self) -> bool {
+        match self {
+            Self::NameNotFound
+            | Self::CertificateName
+            | Self::NoHttp
+            | Self::NoRegistryApi
+            | Self::Redirected
+            | Self::NoKnownChallenge
+            | Self::LoginRefused
+            | Self::PullRefused
+            | Self::RepositoryNotFound => true,
+            Self::AddressNotAllowed
+            | Self::NoConnection
+            | Self::ConnectTimedOut
+            | Self::NoTls
+            | Self::CertificateNotTrusted
+            | Self::CertificateTime
+            | Self::CertificateInvalid
+            | Self::RealmNotAllowed
+            | Self::NoToken
+            | Self::RateLimited
+            | Self::RegistryFailed
+            | Self::BrokenOff
+            | Self::TimedOut
+            | Self::LoginAccepted
+            | Self::PullAllowed
+            | Self::NoLoginNeeded => false,
+        }
+    }
+}
+
+impl FromStr for Finding {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let found = Self::ALL.iter().find(|finding| finding.name() == text);
+        found.copied().ok_or(Invalid("must be a finding of a check"))
+    }
+}
+
+/// How many pulls a registry allows in which time, as it said itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How many pulls.
+    pub limit: u32,
+    /// How many of them are left.
+    pub remaining: u32,
+    /// In how many seconds; none if it did not say.
+    pub window_seconds: Option<u32>,
+}
+
+/// The result of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was found out.
+    pub finding: Finding,
+    /// When.
+    pub checked_at: Timestamp,
+    /// Whether the login may pull what, if somebody asked.
+    pub image: Option<PullTarget>,
+    /// What the registry said of its limits, if it did.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// An image with what is to be pulled of it: `ghcr.io/acme/app:1.0`. Without tag and digest `latest` is meant.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PullTarget {
+    text: String,
+    image: ImageReference,
+}
+
+impl FromStr for PullTarget {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Ok(Self { text: text.to_owned(), image: text.parse()? })
+    }
+}
+
+impl TryFrom<String> for PullTarget {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<PullTarget> for String {
+    fn from(target: PullTarget) -> Self {
+        target.text
+    }
+}
+
+impl fmt::Display for PullTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PullTarget {
+    /// The repository that it is in.
+    #[must_use]
+    pub fn image(&self) -> &ImageReference {
+        &self.image
+    }
+
+    /// The tag or digest.
+    #[must_use]
+    pub fn reference(&self) -> &str {
+        if let Some((_, digest)) = self.text.split_once('@') {
+            return digest;
+        }
+        let last = self.text.rsplit('/').next().unwrap_or_default();
+        last.split_once(':').map_or("latest", |(_, tag)| tag)
+    }
+}
+
+text_type! {
+    /// Certificates of authorities that a registry's own is checked with, in PEM: at most 64 KiB, and nothing but certificates.
+    CaCertificates, ca_certificates
+}
+
+impl CaCertificates {
+    /// How long they may be, in normal form too.
+    pub const MAX_BYTES: usize = 64 * 1024;
+}
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// The form alone: what is in them is looked at where they are used. Anything between them goes, above all a private key
+/// that somebody pasted with them would be refused.
+fn ca_certificates(text: &str) -> Result<String, Invalid> {
+    const RULE: Invalid =
+        Invalid("must be one or more certificates in PEM, and nothing else that begins with -----BEGIN");
+    const TOO_LONG: Invalid = Invalid("must be at most 65536 bytes");
+    if text.len() > CaCertificates::MAX_BYTES {
+        return Err(TOO_LONG);
+    }
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find("-----BEGIN") {
+        let body = rest[at..].strip_prefix(BEGIN).ok_or(RULE)?;
+        let (body, behind) = body.split_once(END).ok_or(RULE)?;
+        let lines: Vec<_> = body.split_ascii_whitespace().collect();
+        let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+        if lines.is_empty() || !lines.iter().all(|line| line.bytes().all(is_base64)) {
+            return Err(RULE);
+        }
+        for line in [BEGIN].into_iter().chain(lines).chain([END]) {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+        rest = behind;
+    }
+    if kept.is_empty() {
+        return Err(RULE);
+    }
+    // Lines that were put in between may make it longer.
+    if kept.len() > CaCertificates::MAX_BYTES { Err(TOO_LONG) } else { Ok(kept) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_found_by_its_name() {
+        for finding in Finding::ALL {
+            assert_eq!(finding.name().parse(), Ok(*finding));
+        }
+        assert!("nonsense".parse::<Finding>().is_err());
+    }
+
+    #[test]
+    fn only_the_registry_itself_marks_a_login_as_refused() {
+        let refusals: Vec<_> = Finding::ALL.iter().filter(|finding| finding.stage().is_refusal()).collect();
+        assert_eq!(refusals, [&Finding::LoginRefused, &Finding::PullRefused, &Finding::RepositoryNotFound]);
+    }
+
+    #[test]
+    fn what_may_pass_by_itself_proves_nothing() {
+        for finding in Finding::ALL {
+            assert!(!(finding.is_proof_for() && finding.is_proof_against()), "{finding:?}");
+            // A 429, a 5xx or a time-out never marks a login as bad.
+            let passing = matches!(finding.stage(), Stage::Connect | Stage::RateLimited | Stage::Unavailable);
+            assert!(!(passing && finding.is_proof_against()), "{finding:?}");
+            assert!(!finding.stage().is_refusal() || finding.is_proof_against(), "{finding:?}");
+            assert_eq!(finding.is_proof_for(), finding.stage() == Stage::Ok && *finding != Finding::NoLoginNeeded);
+        }
+    }
+
+    #[test]
+    fn what_is_pulled_of_an_image_is_its_digest_or_its_tag() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        for (text, reference) in [
+            ("ghcr.io/acme/app", "latest"),
+            ("ghcr.io/acme/app:1.0", "1.0"),
+            ("localhost:5000/app", "latest"),
+            ("localhost:5000/app:2", "2"),
+            ("nginx", "latest"),
+            (&format!("ghcr.io/acme/app:1.0@{digest}"), &digest),
+        ] {
+            assert_eq!(text.parse::<PullTarget>().unwrap().reference(), reference, "{text}");
+        }
+        assert!("ghcr.io/Acme/app".parse::<PullTarget>().is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_kept_of_certificates_is_kept_as_it_is(
+            text in "((-----BEGIN CERTIFICATE-----|-----END CERTIFICATE-----|-----BEGIN X-----|[A-Za-z0-9+/=]{0,9})[ \n\r!]{0,2}){0,8}",
+        ) {
+            if let Ok(kept) = text.parse::<CaCertificates>() {
+                proptest::prop_assert_eq!(kept.as_str().parse(), Ok(kept.clone()));
+                proptest::prop_assert!(kept.as_str().starts_with(BEGIN) && !kept.as_str().contains('!'));
+            }
+        }
+    }
+
+    #[test]
+    fn certificates_are_kept_in_one_form_and_nothing_else_is_taken_with_them() {
+        let one = format!("{BEGIN}\nAAAA\n{END}\n");
+        for text in [one.clone(), format!("subject=x\n{BEGIN}\r\nAAAA\r\n{END}"), format!("{BEGIN}AA{END}")] {
+            let kept = text.parse::<CaCertificates>().unwrap();
+            assert_eq!(kept.as_str().parse(), Ok(kept));
+        }
+        let both = format!("{one}{one}");
+        assert_eq!(both.parse::<CaCertificates>().unwrap().as_str(), both);
+        let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        for text in
+            ["", "AAAA", BEGIN, &format!("{BEGIN}\n{END}"), &format!("{one}{key}"), &format!("{BEGIN}\n!\n{END}")]
+        {
+            assert!(text.parse::<CaCertificates>().is_err(), "{text}");
+        }
+        assert!(one.repeat(2000).parse::<CaCertificates>().is_err());
+    }
+}

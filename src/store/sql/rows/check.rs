@@ -1,0 +1,66 @@
+//! Rows about checks of logins.
+
+use super::{Record, scope};
+use crate::{
+    domain::{
+        check::{Check, RateLimit},
+        id::CredentialId,
+        scope::Scope,
+        timestamp::Timestamp,
+    },
+    store::DueCheck,
+};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+/// What is known of the last check of a login, where it is asked for and there was one.
+#[derive(FromRow)]
+pub(super) struct CheckRow {
+    #[sqlx(default)]
+    finding: Option<String>,
+    #[sqlx(default)]
+    checked_at: Option<Timestamp>,
+    #[sqlx(default)]
+    image: Option<String>,
+    #[sqlx(default)]
+    rate_limit: Option<i64>,
+    #[sqlx(default)]
+    rate_remaining: Option<i64>,
+    #[sqlx(default)]
+    rate_window: Option<i64>,
+}
+
+impl CheckRow {
+    /// The check, if it means something here. What a newer program has found out may have a name that this one does not know,
+    /// and is no reason to keep the login from anybody.
+    pub(super) fn into_domain(self) -> Option<Check> {
+        let number = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
+        let rate_limit = number(self.rate_limit).zip(number(self.rate_remaining));
+        let window_seconds = number(self.rate_window);
+        Some(Check {
+            finding: self.finding?.parse().ok()?,
+            checked_at: self.checked_at?,
+            image: self.image.and_then(|text| text.parse().ok()),
+            rate_limit: rate_limit.map(|(limit, remaining)| RateLimit { limit, remaining, window_seconds }),
+        })
+    }
+}
+
+/// A login, and whether it is its turn to be checked.
+#[derive(FromRow)]
+pub(in crate::store::sql) struct DueRow {
+    id: Uuid,
+    scope_name: String,
+    parent_name: Option<String>,
+    due: bool,
+}
+
+impl Record for DueRow {
+    type Domain = (DueCheck, bool);
+    const TABLE: &'static str = "credentials";
+
+    fn into_domain(self) -> Result<(DueCheck, bool), &'static str> {
+        let scope: Scope = scope(Some(&self.scope_name), self.parent_name.as_ref())?;
+        Ok((DueCheck { scope, id: CredentialId::from_uuid(self.id) }, self.due))
+    }
+}

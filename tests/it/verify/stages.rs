@@ -1,0 +1,199 @@
+//! Every stage, each by a server that brings it about.
+
+use super::{Shop, at_peer, told};
+use crate::support::{Authority, Peer, Response, Seen, free_port, login};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::json;
+
+/// What becomes of a login where everything is answered so.
+async fn answered(reply: Response) -> (String, String) {
+    let peer = Peer::start(move |_| reply.clone());
+    let check = at_peer(&peer, None).await;
+    (check.result, check.reason)
+}
+
+fn is(told: &(String, String), result: &str, reason: &str) {
+    assert_eq!((told.0.as_str(), told.1.as_str()), (result, reason));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dns_a_name_without_an_address() {
+    let shop = Shop::open(&[], &[]).await;
+    let check = shop.try_login(&login("registry.invalid", "bot", "pw"), None).await;
+    assert_eq!(told(&check), ("dns", "name_not_found"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connect_a_port_where_nobody_listens() {
+    let host = format!("127.0.0.1:{}", free_port());
+    let check = Shop::open(&[], &[]).await.try_login(&login(&host, "bot", "pw"), None).await;
+    assert_eq!(told(&check), ("connect", "no_connection"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_what_does_not_speak_it_or_is_somebody_else() {
+    let authority = Authority::new();
+    let plain = Peer::start(|_| Response::welcome());
+    let closing = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = closing.local_addr().unwrap().to_string();
+    std::thread::spawn(move || closing.incoming().for_each(drop));
+    let named = |identity| Peer::with_tls(&identity, |_| Response::welcome());
+    let other = named(authority.identity("registry.example.com"));
+    let expired = named(authority.expired("127.0.0.1"));
+    let good = named(authority.identity("127.0.0.1"));
+    let shop = Shop::open(&[], &[]).await;
+    for (host, result, reason) in [
+        (plain.host(), "tls", "no_tls"),
+        (closed, "tls", "no_tls"),
+        (other.host(), "tls", "certificate_name"),
+        (expired.host(), "tls", "certificate_time"),
+        (good.host(), "ok", "no_login_needed"),
+    ] {
+        let check = shop.try_login(&login(&host, "bot", "pw").vouched_by(&authority.pem), None).await;
+        assert_eq!(told(&check), (result, reason), "{host}");
+    }
+    assert_eq!([plain.seen().len(), other.seen().len(), expired.seen().len()], [0; 3], "nothing was said to them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_a_registry_whatever_else_answers() {
+    let html = [("content-type", "text/html")];
+    is(&answered(Response::with(200, &html, "<html>welcome</html>")).await, "not_a_registry", "no_registry_api");
+    is(&answered(Response::with(200, &html, "{}")).await, "not_a_registry", "no_registry_api");
+    let json = [("content-type", "application/json")];
+    is(&answered(Response::with(200, &json, "[]")).await, "not_a_registry", "no_registry_api");
+    is(&answered(Response::with(404, &json, "{}")).await, "not_a_registry", "no_registry_api");
+    is(&answered(Response::with(401, &html, "")).await, "not_a_registry", "no_known_challenge");
+    is(&answered(Response::challenge("Negotiate")).await, "not_a_registry", "no_known_challenge");
+    is(&answered(Response::Whole("SSH-2.0-OpenSSH\r\n\r\n".to_owned())).await, "not_a_registry", "no_http");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_a_registry_a_web_site_that_lets_the_login_in() {
+    let peer = Peer::start(|seen| match seen.header("authorization") {
+        Some(_) => Response::with(200, &[("content-type", "text/html")], "<html>welcome</html>"),
+        None => Response::challenge("Basic realm=\"x\""),
+    });
+    assert_eq!(told(&at_peer(&peer, None).await), ("not_a_registry", "no_registry_api"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_a_registry_an_answer_without_end() {
+    let long = "x".repeat(300 * 1024);
+    let fields = [("content-type", "application/json")];
+    is(&answered(Response::with(200, &fields, &format!("{{\"a\":\"{long}\"}}"))).await, "not_a_registry", "no_http");
+    is(&answered(Response::with(200, &[("x", &long)], "{}")).await, "not_a_registry", "no_http");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rate_limited_and_unavailable_say_nothing_of_the_login() {
+    is(&answered(Response::with(429, &[("retry-after", "60")], "")).await, "rate_limited", "rate_limited");
+    for status in [500, 502, 503, 504] {
+        is(&answered(Response::with(status, &[], "")).await, "unavailable", "registry_failed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unavailable_what_breaks_off() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n{";
+    for reply in [Response::Close, Response::Whole("HTTP/1.1 200".to_owned()), Response::Whole(head.to_owned())] {
+        is(&answered(reply).await, "unavailable", "broken_off");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unavailable_what_does_not_come_to_an_end() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n{";
+    let (slow_body, slow_head, silent) = tokio::join!(
+        answered(Response::Slow(head.to_owned())),
+        answered(Response::Slow("HTTP/1.1 200 OK\r\nx:".to_owned())),
+        answered(Response::Silence),
+    );
+    for told in [slow_body, slow_head, silent] {
+        is(&told, "unavailable", "timed_out");
+    }
+}
+
+/// A registry with a token server of its own at the same address.
+fn with_tokens(host: &str, seen: &Seen, token: impl Fn(&Seen) -> Response) -> Response {
+    match seen.header("authorization") {
+        _ if seen.path.starts_with("/token") => token(seen),
+        Some(bearer) if bearer.starts_with("Bearer ") => Response::welcome(),
+        _ => Response::challenge(&format!("Bearer realm=\"http://{host}/token?x=1\",service=\"s p\"")),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_stage_of_the_token_server_is_told_too() {
+    let token = |body: &str| Response::with(200, &[("content-type", "application/json")], body);
+    for (reply, result, reason) in [
+        (token(r#"{"token": "abc"}"#), "ok", "login_accepted"),
+        (token(r#"{"access_token": "abc", "expires_in": 60}"#), "ok", "login_accepted"),
+        (token(r#"{"token": "", "access_token": "abc"}"#), "ok", "login_accepted"),
+        (token("{}"), "not_a_registry", "no_token"),
+        (token(r#"{"token": "a\r\nb: c"}"#), "not_a_registry", "no_token"),
+        (token("<html>"), "not_a_registry", "no_token"),
+        (Response::with(401, &[], ""), "unauthorized", "login_refused"),
+        (Response::with(403, &[], ""), "unauthorized", "login_refused"),
+        (Response::with(418, &[], ""), "not_a_registry", "no_token"),
+        (Response::with(400, &[], r#"{"error":"invalid_scope"}"#), "not_a_registry", "no_token"),
+        (Response::with(429, &[], ""), "rate_limited", "rate_limited"),
+        (Response::with(503, &[], ""), "unavailable", "registry_failed"),
+    ] {
+        let host = format!("127.0.0.1:{}", free_port());
+        let own = host.clone();
+        let peer = Peer::at(&host, None, move |seen| with_tokens(&own, seen, |_| reply.clone()));
+        let check = at_peer(&peer, None).await;
+        assert_eq!(told(&check), (result, reason));
+        let asked = peer.seen().into_iter().find(|seen| seen.path.starts_with("/token")).expect("it is asked");
+        assert_eq!(asked.path, "/token?x=1&service=s+p&account=bot");
+        assert_eq!(asked.header("authorization"), Some(&*format!("Basic {}", STANDARD.encode("bot:s3cret-pw"))));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_server_that_knows_only_forms_gets_one() {
+    assert_eq!(by_form("s3cret-pw").await, ("ok".to_owned(), "login_accepted".to_owned()));
+    assert_eq!(by_form("another").await, ("unauthorized".to_owned(), "login_refused".to_owned()));
+}
+
+/// What becomes of a login at a token server that takes this password, in forms alone.
+async fn by_form(password: &'static str) -> (String, String) {
+    let host = format!("127.0.0.1:{}", free_port());
+    let own = host.clone();
+    let peer = Peer::at(&host, None, move |seen| {
+        with_tokens(&own, seen, |seen| match seen.method.as_str() {
+            "POST"
+                if seen.body.ends_with(&format!("password={password}"))
+                    && seen.body.contains("grant_type=password&") =>
+            {
+                Response::with(200, &[], &json!({"access_token": "abc"}).to_string())
+            }
+            "POST" => Response::with(400, &[], r#"{"error":"invalid_grant"}"#),
+            _ => Response::with(405, &[], ""),
+        })
+    });
+    let check = at_peer(&peer, None).await;
+    (check.result, check.reason)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker_hubs_limits_are_read_and_shown() {
+    let peer = Peer::start(|seen| match (seen.header("authorization"), seen.method.as_str()) {
+        (None, _) => Response::challenge("Basic realm=\"x\""),
+        (Some(_), "HEAD") => Response::Whole(
+            "HTTP/1.1 200 OK\r\nratelimit-limit: 100;w=21600\r\nratelimit-remaining: 76;w=21600\r\n\r\n".to_owned(),
+        ),
+        _ => Response::welcome(),
+    });
+    let shop = Shop::open(&[&peer.host()], &[]).await;
+    let check = shop.try_login(&login(&peer.host(), "bot", "pw"), Some(&format!("{}/app:1", peer.host()))).await;
+    assert_eq!(told(&check), ("ok", "pull_allowed"));
+    let rate = check.rate_limit.expect("it is read");
+    assert_eq!((rate.limit, rate.remaining, rate.window_seconds), (100, 76, Some(21600)));
+    let cli = shop.server.cli().env("REGCRED_PROJECT", "acme/shop");
+    let shown = cli.run(&["get", &peer.host()], b"").stdout;
+    assert!(shown.contains("76 of 100 in 6h"), "{shown}");
+    let asked = peer.seen();
+    assert!(asked.iter().any(|seen| seen.method == "HEAD" && seen.path == "/v2/app/manifests/1"), "{asked:?}");
+}
