@@ -33,7 +33,8 @@ impl Adding {
         (credential.version, credential.revision) = (2, 3);
         credential.image_prefix = Some(format!("{server}/app").parse().unwrap());
         let hours = |count: i64| at(now() + count * 3_600_000_000);
-        (credential.expires_at, credential.updated_at, credential.rotated_at) = (Some(hours(3)), hours(2), hours(1));
+        (credential.expires_at, credential.updated_at, credential.rotated_at) =
+            (Some(at(now() * 2)), hours(2), hours(1));
         credential.identity = Identity::new("puller@acme.iam.gserviceaccount.com", "0123abcd");
         credential.ca_certificates = Some(CERTIFICATES.parse().unwrap());
         Self { token, sealed, event }
