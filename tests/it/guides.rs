@@ -74,7 +74,6 @@ fn parts(line: &str) -> Vec<Vec<String>> {
     for c in line.chars() {
         match (c, quote) {
             (c, Some(end)) if c == end => quote = None,
-            (c, Some(_)) => word.get_or_insert_default().push(c),
             ('\'' | '"', None) => {
                 quote = Some(c);
                 word.get_or_insert_default();
@@ -85,7 +84,7 @@ fn parts(line: &str) -> Vec<Vec<String>> {
                 words.extend(word.take());
                 parts.push(std::mem::take(&mut words));
             }
-            (c, None) => word.get_or_insert_default().push(c),
+            (c, _) => word.get_or_insert_default().push(c),
         }
     }
     words.extend(word);
