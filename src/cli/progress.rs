@@ -4,6 +4,7 @@ use crate::service::backup::{Progress, Unit};
 use indicatif::{ProgressBar, ProgressStyle};
 
 const ROWS: &str = "{msg:>18} {wide_bar} {human_pos} of {human_len} rows, {eta} left";
+const STEPS: &str = "{msg:>18} {wide_bar} {pos} of {len}";
 const BYTES: &str = "{msg:>18} {wide_bar} {bytes} of {total_bytes}, {eta} left";
 
 /// A bar on standard error, if that is a terminal.
@@ -35,6 +36,25 @@ impl Progress for Bar {
     }
 }
 
+/// A bar of a few steps on standard error, if that is a terminal.
+pub(super) struct Steps(ProgressBar);
+
+impl Steps {
+    pub(super) fn new(what: &'static str, total: usize) -> Self {
+        let style = ProgressStyle::with_template(STEPS).expect("the templates are fixed, and a test reads them");
+        let total = u64::try_from(total).unwrap_or(u64::MAX);
+        Self(ProgressBar::new(total).with_style(style).with_message(what))
+    }
+
+    pub(super) fn step(&self) {
+        self.0.inc(1);
+    }
+
+    pub(super) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +67,8 @@ mod tests {
             bar.reach(5);
             bar.end();
         }
+        let steps = Steps::new("Testing", 1);
+        steps.step();
+        steps.end();
     }
 }
