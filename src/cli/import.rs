@@ -117,13 +117,11 @@ pub(super) async fn run(args: Import) -> Result<(), Failure> {
         if args.output == ImportFormat::Json {
             report::json(&rows, &inherited, None)?;
         }
-        return match obstacle {
-            Some(failure) => Err(failure),
-            None => {
-                tell_of_nothing(&rows, &scope);
-                Ok(())
-            }
-        };
+        if let Some(failure) = obstacle {
+            return Err(failure);
+        }
+        tell_of_nothing(&rows, &scope);
+        return Ok(());
     }
     let (outcomes, written) = write::write(&session, &scope, &rows).await;
     if args.output == ImportFormat::Json {

@@ -4,9 +4,8 @@
 use crate::{
     cli::output,
     domain::import::{
-        Entry, HelperName,
+        Entry, HelperName, Key,
         helper::{self, HelperFailure, Request, Wanted},
-        shown,
     },
 };
 use std::{io, process::Stdio, time::Duration};
@@ -44,16 +43,16 @@ pub(super) async fn ask(request: &Request, limit: Duration) -> Vec<Entry> {
     };
     let mut entries = Vec::with_capacity(servers.len());
     for key in servers {
-        output::note(&format!("Running {} get for {}.", name.program(), shown(&key).unwrap_or("a server")));
-        entries.push(match run(name, "get", &key, limit).await {
-            Ok(answer) => request.entry(name, &key, helper::login(name, &answer.bytes, answer.success)),
+        output::note(&format!("Running {} get for {}.", name.program(), key.shown().unwrap_or("a server")));
+        entries.push(match run(name, "get", key.as_str(), limit).await {
+            Ok(answer) => request.entry(name, key, helper::login(name, &answer.bytes, answer.success)),
             Err(failure) => Request { wanted: Wanted::Server(key), ..request.clone() }.failed(failure),
         });
     }
     entries
 }
 
-async fn list(name: &HelperName, limit: Duration) -> Result<Vec<String>, HelperFailure> {
+async fn list(name: &HelperName, limit: Duration) -> Result<Vec<Key>, HelperFailure> {
     output::note(&format!("Running {} list.", name.program()));
     let answer = run(name, "list", "", limit).await?;
     if !answer.success {

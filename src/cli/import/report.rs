@@ -5,7 +5,7 @@ use crate::{
     cli::{failure::Failure, output},
     domain::{
         credential::Username,
-        import::{Action, Row, shown, subject},
+        import::{Action, Row, subject},
         server::RegistryServer,
     },
 };
@@ -59,7 +59,7 @@ pub(super) fn table(rows: &[Row], inherited: &[&str]) -> Result<(), Failure> {
         let origins: Vec<_> = row.origins.iter().map(ToString::to_string).collect();
         vec![
             Cell::new(origins.join(", ")),
-            output::or_dash(shown(&row.key)),
+            output::or_dash(row.key.shown()),
             output::or_dash(row.server.as_ref().map(RegistryServer::as_str)),
             output::or_dash(row.username.as_ref().map(Username::as_str)),
             output::coloured(row.action.name(), color),
@@ -78,7 +78,7 @@ pub(super) fn json(rows: &[Row], inherited: &[&str], outcomes: Option<&[Outcome]
             let outcome = outcomes.map(|outcomes| &outcomes[number]);
             Shown {
                 from: row.origins.iter().map(ToString::to_string).collect(),
-                written: shown(&row.key),
+                written: row.key.shown(),
                 server: row.server.as_ref().map(RegistryServer::as_str),
                 username: row.username.as_ref().map(Username::as_str),
                 action: row.action.name(),

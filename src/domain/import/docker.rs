@@ -1,7 +1,7 @@
 //! Docker configs: `{"auths": {SERVER: {...}}}` as docker and podman write them, and the bare `{SERVER: {...}}` before that.
 
 use super::{
-    Content, Entry, Keeper, Login, Origin, Refusal, Skip,
+    Content, Entry, Keeper, Key, Login, Origin, Refusal, Skip,
     helper::{Request, Wanted},
     lenient::{Field, Members, Object},
     read::ReadError,
@@ -47,7 +47,7 @@ pub(super) struct Found {
 pub(super) fn config(text: &str, origin: &Origin) -> Result<Found, ReadError> {
     let config: Config = serde_json::from_str(text).map_err(|error| ReadError::json(&error))?;
     let entries = config.auths.0.into_iter();
-    let entries = entries.map(|(key, member)| member.unwrap_or_default().entry(key, origin)).collect();
+    let entries = entries.map(|(key, member)| member.unwrap_or_default().entry(key.into(), origin)).collect();
     let mut requests = Vec::new();
     if let Some(name) = named(&config.store) {
         requests.push(Request { file: origin.file.clone(), name, wanted: Wanted::Everything });
@@ -55,7 +55,7 @@ pub(super) fn config(text: &str, origin: &Origin) -> Result<Found, ReadError> {
     for (key, name) in config.helpers.0 {
         // An empty name takes a registry out of the store's hands.
         if let Some(name) = named(&name) {
-            requests.push(Request { file: origin.file.clone(), name, wanted: Wanted::Server(key) });
+            requests.push(Request { file: origin.file.clone(), name, wanted: Wanted::Server(key.into()) });
         }
     }
     Ok(Found { entries, requests })
@@ -71,7 +71,7 @@ fn named(field: &Field) -> Option<Result<super::HelperName, Invalid>> {
 /// Reads the bare `{SERVER: {...}}`.
 pub(super) fn bare(text: &str, origin: &Origin) -> Result<Vec<Entry>, ReadError> {
     let members: Members<Object<Member>> = serde_json::from_str(text).map_err(|error| ReadError::json(&error))?;
-    Ok(members.0.into_iter().map(|(key, member)| member.0.entry(key, origin)).collect())
+    Ok(members.0.into_iter().map(|(key, member)| member.0.entry(key.into(), origin)).collect())
 }
 
 /// Whether every member looks like an entry: only then an object without `auths` is one of logins.
@@ -86,8 +86,8 @@ impl Member {
         fields.iter().any(|field| field.text().is_some())
     }
 
-    fn entry(self, key: String, origin: &Origin) -> Entry {
-        let content = if super::plan::is_session(&key) { Content::Skipped(Skip::Session) } else { self.content() };
+    fn entry(self, key: Key, origin: &Origin) -> Entry {
+        let content = if key.is_session() { Content::Skipped(Skip::Session) } else { self.content() };
         Entry { origin: origin.clone(), key, content }
     }
 

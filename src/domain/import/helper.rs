@@ -4,7 +4,7 @@
 //! `{"ServerURL", "Username", "Secret"}`. What went wrong is printed on standard output too, where passwords are: so no answer
 //! is ever shown.
 
-use super::{Content, Entry, Keeper, Login, Origin, Refusal, Skip, docker, lenient::Members, plan::is_session};
+use super::{Content, Entry, Keeper, Key, Login, Origin, Refusal, Skip, docker, lenient::Members};
 use crate::domain::text::{Invalid, text_type};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -48,7 +48,7 @@ pub enum Wanted {
     /// All that it has.
     Everything,
     /// The login for this server.
-    Server(String),
+    Server(Key),
 }
 
 /// Why a helper gave nothing.
@@ -108,21 +108,21 @@ impl Request {
 
     /// The entry for a server that was asked for.
     #[must_use]
-    pub fn entry(&self, name: &HelperName, key: &str, content: Content) -> Entry {
+    pub fn entry(&self, name: &HelperName, key: Key, content: Content) -> Entry {
         let origin = Origin { file: self.file.clone(), secret: None, keeper: self.keeper(name) };
-        Entry { origin, key: key.to_owned(), content }
+        Entry { origin, key, content }
     }
 
     /// The entry that says why nothing came of it.
     #[must_use]
     pub fn failed(&self, failure: HelperFailure) -> Entry {
         let key = match &self.wanted {
-            Wanted::Everything => String::new(),
+            Wanted::Everything => Key::default(),
             Wanted::Server(key) => key.clone(),
         };
         let content = Content::Refused(Refusal::Helper(failure));
         match &self.name {
-            Ok(name) => self.entry(name, &key, content),
+            Ok(name) => self.entry(name, key, content),
             Err(_) => Entry { origin: docker::in_file(&self.file), key, content },
         }
     }
@@ -132,10 +132,10 @@ impl Request {
 ///
 /// # Errors
 /// It is not what a helper prints.
-pub fn servers(name: &HelperName, answer: &[u8]) -> Result<Vec<String>, HelperFailure> {
+pub fn servers(name: &HelperName, answer: &[u8]) -> Result<Vec<Key>, HelperFailure> {
     let members: Members<Option<String>> =
         serde_json::from_slice(answer).map_err(|_| HelperFailure::Answer(name.program()))?;
-    Ok(members.0.into_iter().map(|(key, _)| key).filter(|key| !is_session(key)).collect())
+    Ok(members.0.into_iter().map(|(key, _)| Key::from(key)).filter(|key| !key.is_session()).collect())
 }
 
 /// Reads what `get` printed and whether it ended well.

@@ -1,7 +1,7 @@
 //! Secrets of Kubernetes with a docker config in them, alone, in lists, or among other things.
 
 use super::{
-    Content, Entry, Keeper, Origin, Refusal, docker,
+    Content, Entry, Keeper, Key, Origin, Refusal, docker,
     lenient::{Field, List, Object},
     read::{ReadError, without_mark},
 };
@@ -89,7 +89,7 @@ impl Found {
         match found {
             Ok(entries) => self.entries.extend(entries),
             Err(refusal) => {
-                self.entries.push(Entry { origin, key: String::new(), content: Content::Refused(refusal) });
+                self.entries.push(Entry { origin, key: Key::default(), content: Content::Refused(refusal) });
             }
         }
     }

@@ -68,8 +68,8 @@ impl fmt::Display for Origin {
 pub struct Entry {
     /// Where.
     pub origin: Origin,
-    /// The server as it is written there. It may be anything, and is shown by [`shown`] only.
-    pub key: String,
+    /// The server as it is written there.
+    pub key: Key,
     /// What it holds.
     pub content: Content,
 }
@@ -168,9 +168,39 @@ pub fn subject(pointer: &str) -> &'static str {
     }
 }
 
-/// A server as it is written, if it can be shown: a URL may have a password in it, and control characters move the cursor.
-#[must_use]
-pub fn shown(key: &str) -> Option<&str> {
-    let plain = key.chars().all(|c| c.is_ascii_graphic() || (c.is_alphanumeric() && !c.is_ascii()));
-    (plain && !key.contains('@') && (1..=255).contains(&key.len())).then_some(key)
+/// A server as it is written somewhere. It may be anything: a URL with a password in it, or characters that move the cursor.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Key(String);
+
+impl Key {
+    /// The text, for parsing and for helpers.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, if it can be shown.
+    #[must_use]
+    pub fn shown(&self) -> Option<&str> {
+        let plain = self.0.chars().all(|c| c.is_ascii_graphic() || (c.is_alphanumeric() && !c.is_ascii()));
+        (plain && !self.0.contains('@') && (1..=255).contains(&self.0.len())).then_some(&self.0)
+    }
+
+    /// Whether docker keeps its own session there, among the logins of Docker Hub.
+    #[must_use]
+    pub fn is_session(&self) -> bool {
+        ["https://index.docker.io/v1/access-token", "https://index.docker.io/v1/refresh-token"].contains(&self.as_str())
+    }
+}
+
+impl From<String> for Key {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:?})", self.shown().unwrap_or(".."))
+    }
 }

@@ -1,6 +1,9 @@
 //! What would become of each entry: beside the others, and beside what the scope has.
 
-use super::{Content, Entry, Keeper, Origin, Refusal, Skip};
+#[cfg(test)]
+mod tests;
+
+use super::{Content, Entry, Keeper, Key, Login, Origin, Refusal, Skip};
 use crate::domain::{
     convention::{self, Finding},
     credential::{Email, Username},
@@ -41,7 +44,7 @@ pub struct Row {
     /// Where it was found; several if they all hold the same login.
     pub origins: Vec<Origin>,
     /// The server as it is written in the first of them.
-    pub key: String,
+    pub key: Key,
     /// The server as it is stored.
     pub server: Option<RegistryServer>,
     /// The user name.
@@ -98,17 +101,12 @@ impl Action {
     }
 }
 
-/// What docker keeps of its own session among the logins of Docker Hub.
-pub(super) fn is_session(key: &str) -> bool {
-    ["https://index.docker.io/v1/access-token", "https://index.docker.io/v1/refresh-token"].contains(&key)
-}
-
 /// A login whose server is known.
 struct Candidate {
     row: usize,
     origin: Origin,
     server: RegistryServer,
-    login: super::Login,
+    login: Login,
 }
 
 /// Says what would become of each entry, in the order in which they were found.
@@ -117,7 +115,7 @@ pub fn plan(entries: Vec<Entry>, existing: &[Existing], overwrite: Overwrite, no
     let mut rows = Vec::with_capacity(entries.len());
     let mut candidates: Vec<Candidate> = Vec::new();
     for Entry { origin, key, content } in entries {
-        let server = key.parse::<RegistryServer>();
+        let server = key.as_str().parse::<RegistryServer>();
         let mut row = Row {
             origins: vec![origin.clone()],
             key,
@@ -236,7 +234,7 @@ fn disagreement(one: &Candidate, all: &[Candidate]) -> Refusal {
 /// Decides on the one login of a server.
 fn action(
     server: &RegistryServer,
-    login: super::Login,
+    login: Login,
     there: Option<&Existing>,
     overwrite: Overwrite,
     now: Timestamp,

@@ -143,6 +143,9 @@ impl Reader<'_> {
         let marks: Marks = serde_json::from_str(text).map_err(|error| ReadError::json(&error))?;
         if marks.kind.is_some() || marks.items.is_some() {
             let manifest: Manifest = serde_json::from_str(text).map_err(|error| ReadError::json(&error))?;
+            if !manifest.is_known() {
+                return Err(ReadError::Unknown);
+            }
             self.secrets.add(manifest, self.name);
         } else if marks.auths.is_some() || marks.store.is_some() || marks.helpers.is_some() {
             let found = docker::config(text, &in_file(self.name))?;
