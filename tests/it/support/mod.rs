@@ -4,6 +4,7 @@
 
 pub mod disk;
 mod exchange;
+mod gate;
 pub mod log;
 pub mod postgres;
 mod proxy;
@@ -16,6 +17,7 @@ pub mod traffic;
 mod writer;
 
 pub use exchange::{Reply, exchange};
+pub use gate::{Gate, Pass};
 pub use proxy::Proxy;
 pub use registry::Registry;
 pub use replicas::{Replicas, keyring_file};

@@ -77,14 +77,32 @@ impl Registry {
         }
     }
 
-    /// The program with nothing of this machine's own logins and settings.
+    /// Logs in as podman does, which writes the login into this file.
+    pub fn login(&self, auth_file: &Path) {
+        let done = finished(
+            self.skopeo_without_verb(&["login", "--tls-verify=false", "-u", &self.username, "-p", &self.password])
+                .arg("--authfile")
+                .arg(auth_file)
+                .arg(&self.host),
+        );
+        assert!(done.status.success(), "the registry lets its user in: {done:?}");
+    }
+
+    /// Copying with nothing of this machine's own logins and settings.
     fn skopeo(&self, options: &[&str]) -> Command {
+        let mut command = self.skopeo_without_verb(&["--insecure-policy", "copy"]);
+        command.args(options);
+        command
+    }
+
+    /// The program with nothing of this machine's own logins and settings.
+    fn skopeo_without_verb(&self, arguments: &[&str]) -> Command {
         let home = self.folder.path().join("home");
         let mut command = Command::new("skopeo");
         for name in ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"] {
             command.env_remove(name);
         }
-        command.env("HOME", home).env("NO_PROXY", "*").args(["--insecure-policy", "copy"]).args(options);
+        command.env("HOME", home).env("NO_PROXY", "*").args(arguments);
         command
     }
 }
