@@ -21,6 +21,9 @@ pub enum Pass {
     Answer(u16),
 }
 
+/// What a test decides.
+type Rule = dyn Fn(&str, usize) -> Pass + Send + Sync;
+
 /// A gate. It closes with the test.
 pub struct Gate {
     /// Where to call it.
@@ -51,7 +54,7 @@ impl Gate {
 
 struct Keeper {
     listener: String,
-    rule: Box<dyn Fn(&str, usize) -> Pass + Send + Sync>,
+    rule: Box<Rule>,
     posts: AtomicUsize,
     patches: AtomicUsize,
 }
