@@ -21,6 +21,7 @@ use crate::{
     domain::{
         id::CredentialId,
         import::{self, Action, Entry, Existing, Overwrite, Row},
+        kind::RegistryKind,
         scope::Scope,
     },
     http::wire::Credential,
@@ -111,7 +112,7 @@ pub(super) async fn run(args: Import) -> Result<(), Failure> {
     let obstacle = if args.skip_refused { None } else { obstacle(&rows, args.dry_run) };
     if args.output == ImportFormat::Table {
         // Before anything is written, so that it is there whatever comes.
-        report::table(&rows, &inherited)?;
+        report::table(&rows, &inherited).or_else(Failure::unless_unread)?;
     }
     if args.dry_run || obstacle.is_some() || !rows.iter().any(|row| row.action.is_write()) {
         if args.output == ImportFormat::Json {
@@ -124,10 +125,12 @@ pub(super) async fn run(args: Import) -> Result<(), Failure> {
         return Ok(());
     }
     let (outcomes, written) = write::write(&session, &scope, &rows).await;
-    if args.output == ImportFormat::Json {
-        report::json(&rows, &inherited, Some(&outcomes))?;
-    }
+    let shown = match args.output {
+        ImportFormat::Table => Ok(()),
+        ImportFormat::Json => report::json(&rows, &inherited, Some(&outcomes)),
+    };
     written?;
+    shown?;
     output::note(&format!("{}: {}.", called(&scope), report::counted(&rows, report::DONE)));
     Ok(())
 }
@@ -154,10 +157,12 @@ async fn entries(files: &[PathBuf], programs: &[Program], limit: Duration) -> Re
 
 /// A login of the scope's own, as far as the plan must know it.
 fn existing(item: &Credential) -> Option<Existing> {
+    let server = item.server.parse().ok()?;
     Some(Existing {
         id: CredentialId::from_uuid(item.id),
-        server: item.server.parse().ok()?,
-        kind: item.kind.parse().ok()?,
+        // A newer service may know kinds that this program does not.
+        kind: item.kind.parse().unwrap_or_else(|_| RegistryKind::infer(&server)),
+        server,
         username: item.username.as_ref().and_then(|name| name.parse().ok()),
     })
 }

@@ -51,7 +51,7 @@ pub struct Row {
     pub username: Option<Username>,
     /// The e-mail address.
     pub email: Option<Email>,
-    /// What its owner should know.
+    /// What its owner should know before it is written.
     pub warnings: Vec<Finding>,
     /// What would become of it.
     pub action: Action,
@@ -187,8 +187,9 @@ fn settle(
     }
     for Candidate { row, server, login, .. } in kept {
         let there = existing.iter().find(|known| known.server == server);
-        let row = &mut rows[row];
-        row.action = action(&server, login, there, overwrite, now, &mut row.warnings);
+        let (action, warnings) = action(&server, login, there, overwrite, now);
+        rows[row].action = action;
+        rows[row].warnings = warnings;
     }
 }
 
@@ -238,17 +239,16 @@ fn action(
     there: Option<&Existing>,
     overwrite: Overwrite,
     now: Timestamp,
-    warnings: &mut Vec<Finding>,
-) -> Action {
+) -> (Action, Vec<Finding>) {
     let kind = there.map_or_else(|| RegistryKind::infer(server), |known| known.kind);
-    match convention::examine(kind, server, login.username.as_ref(), Some(&login.password), now) {
-        Ok(found) => *warnings = found.warnings,
-        Err(finding) => return Action::Refused(Refusal::Contradiction(finding)),
-    }
+    let warnings = match convention::examine(kind, server, login.username.as_ref(), Some(&login.password), now) {
+        Ok(found) => found.warnings,
+        Err(finding) => return (Action::Refused(Refusal::Contradiction(finding)), Vec::new()),
+    };
     match there {
-        None => Action::Add(login.password),
-        Some(known) if overwrite == Overwrite::Yes => Action::Replace(known.id, login.password),
-        Some(known) if known.username == login.username => Action::Same(known.id),
-        Some(known) => Action::Conflict(known.id, known.username.clone()),
+        None => (Action::Add(login.password), warnings),
+        Some(known) if overwrite == Overwrite::Yes => (Action::Replace(known.id, login.password), warnings),
+        Some(known) if known.username == login.username => (Action::Same(known.id), Vec::new()),
+        Some(known) => (Action::Conflict(known.id, known.username.clone()), Vec::new()),
     }
 }

@@ -176,15 +176,13 @@ impl Reader<'_> {
     }
 }
 
-/// What all Secrets of a large cluster take is allowed; aliases that multiply are not.
+/// What all Secrets of a large cluster take is allowed. That aliases do not multiply is seen to by the reader itself.
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_events: 10_000_000,
             max_nodes: 5_000_000,
             max_documents: 100_000,
-            max_aliases: 1_000,
-            max_anchors: 1_000,
         },
         duplicate_keys: DuplicateKeyPolicy::Error,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,

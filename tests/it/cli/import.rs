@@ -7,7 +7,7 @@ use super::{added, done, handed_out, json, refused, shop};
 use crate::support::{Binary, Output};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{path::Path, process::Stdio};
 
 fn auth(pair: &str) -> String {
     STANDARD.encode(pair)
@@ -298,6 +298,25 @@ async fn warnings_name_the_server_and_come_before_anything_is_written() {
         let output = done(&cli, &[&["import", "-"], extra].concat(), text.as_bytes());
         assert_eq!(output.stderr.matches("warning").count(), 1, "{output:?}");
         assert!(output.stderr.starts_with(warning), "{output:?}");
+    }
+    let same = done(&cli, &["import", "-"], text.as_bytes());
+    assert!(!same.stderr.contains("warning"), "what is not written is not warned of: {same:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_who_has_left_stops_no_import_and_hides_no_failure() {
+    let (_server, cli) = shop().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "config.json", &config(&[("ghcr.io", "bot", "x")]));
+    let conflict = file(folder.path(), "other.json", &config(&[("ghcr.io", "else", "x")]));
+    for (path, format, code) in [(&path, "table", 0), (&conflict, "table", 5)] {
+        let (reader, writer) = std::io::pipe().expect("a pipe is made");
+        drop(reader);
+        let mut command = cli.command();
+        let status =
+            command.args(["import", path, "-o", format]).stdout(writer).stderr(Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{path} {format}");
+        assert_eq!(stored(&cli), ["ghcr.io"]);
     }
 }
 

@@ -6,7 +6,11 @@ use crate::{
     support::Binary,
 };
 use serde_json::json;
-use std::{os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// A helper that notes what it is asked. Its passwords begin with `correcthorse`.
 const FAKE: &str = r#"#!/bin/sh
@@ -132,9 +136,12 @@ async fn a_helper_that_fails_is_refused_without_what_it_said() {
         assert!(!output.stderr.contains("correcthorse") && !output.stdout.contains("correcthorse"), "{output:?}");
     }
     let slow = std::fs::read_to_string(folder.path().join("slow")).unwrap();
-    let process = format!("/proc/{}", slow.trim());
-    while Path::new(&process).exists() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+    let command = format!("/proc/{}/cmdline", slow.trim());
+    let begun = Instant::now();
+    // One that has ended and that nobody has asked for has no command line.
+    while std::fs::read(&command).is_ok_and(|words| !words.is_empty()) {
+        assert!(begun.elapsed() < Duration::from_mins(1), "the helper that is late goes on");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
