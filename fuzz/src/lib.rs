@@ -29,6 +29,7 @@ use domain::{
     id::CredentialId,
     identity::Identity,
     image::ImageReference,
+    import::{self, helper},
     kind::RegistryKind,
     page::Cursor,
     scope::{ProjectPath, Scope, ScopeName},
@@ -191,6 +192,37 @@ pub fn checks(data: &[u8]) {
     if let Ok(target) = text.parse::<PullTarget>() {
         assert_eq!(target.to_string(), text);
         assert!(!target.reference().is_empty() && !target.reference().contains('/'));
+    }
+}
+
+/// A file with logins, and what would become of them: no server is written twice, and what is written is valid.
+pub fn import_file(data: &[u8]) {
+    let Ok(contents) = import::read("f", data) else { return };
+    let now = Timestamp::from_microseconds(1_800_000_000_000_000).expect("it is a time");
+    let count = contents.entries.len();
+    let rows = import::plan(contents.entries, &[], import::Overwrite::No, now);
+    assert_eq!(rows.iter().map(|row| row.origins.len()).sum::<usize>(), count, "no entry is lost");
+    let mut written: Vec<_> = rows.iter().filter(|row| row.action.is_write()).collect();
+    written.sort_by(|a, b| a.server.cmp(&b.server));
+    assert!(written.windows(2).all(|two| two[0].server != two[1].server));
+    for row in written {
+        let server = row.server.as_ref().expect("what is written has a server");
+        assert_eq!(row.key.as_str().parse().as_ref(), Ok(server));
+    }
+    assert!(rows.iter().filter_map(|row| row.key.shown()).all(|key| !key.contains(['@', '\u{1b}', '\n'])));
+}
+
+/// What a credential helper prints, for each of its verbs; the first line is its name.
+pub fn import_helper(data: &[u8]) {
+    let Some((name, answer)) = text(data).and_then(|text| text.split_once('\n')) else { return };
+    let Ok(name) = name.parse::<import::HelperName>() else { return };
+    assert!(!name.program().contains(['/', '\\', ' ']));
+    let _ = helper::login(&name, answer.as_bytes(), false);
+    if let import::Content::Login(login) = helper::login(&name, answer.as_bytes(), true) {
+        assert!(answer.len() > login.password.expose().len());
+    }
+    if let Ok(servers) = helper::servers(&name, answer.as_bytes()) {
+        assert!(servers.iter().all(|key| !key.is_session()));
     }
 }
 

@@ -50,6 +50,11 @@ impl Failure {
         if self.exit == exit { self.hint(hint()) } else { self }
     }
 
+    /// The failure to write data out, unless only its reader has left: then there is something to go on with.
+    pub(super) fn unless_unread(self) -> Result<(), Self> {
+        if self.exit == Exit::Success { Ok(()) } else { Err(self) }
+    }
+
     /// How the run ends.
     #[cfg(test)]
     pub(super) fn exit(&self) -> Exit {

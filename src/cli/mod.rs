@@ -18,6 +18,7 @@ mod doctor;
 mod exit;
 mod failure;
 mod get;
+mod import;
 mod keys;
 mod list;
 mod migrate;
@@ -87,6 +88,9 @@ enum Command {
     /// Delete a credential
     #[command(after_help = delete::EXAMPLES, visible_alias = "rm")]
     Delete(delete::Delete),
+    /// Bring in what docker, podman or Kubernetes has already
+    #[command(after_help = import::EXAMPLES)]
+    Import(Box<import::Import>),
     /// Print what a project needs to pull its images, as a docker configuration
     #[command(after_help = pull_secret::EXAMPLES)]
     PullSecret(pull_secret::PullSecretArgs),
@@ -181,6 +185,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Update(args) => update::run(*args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Delete(args) => delete::run(args).await,
+        Command::Import(args) => import::run(*args).await,
         Command::PullSecret(args) => pull_secret::run(args).await,
         Command::Resolve(args) => resolve::run(args).await,
         Command::Org(args) => org::run(args).await,

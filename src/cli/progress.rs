@@ -4,7 +4,7 @@ use crate::service::backup::{Progress, Unit};
 use indicatif::{ProgressBar, ProgressStyle};
 
 const ROWS: &str = "{msg:>18} {wide_bar} {human_pos} of {human_len} rows, {eta} left";
-const LOGINS: &str = "{msg:>18} {wide_bar} {human_pos} of {human_len}";
+const STEPS: &str = "{msg:>18} {wide_bar} {human_pos} of {human_len}";
 const BYTES: &str = "{msg:>18} {wide_bar} {bytes} of {total_bytes}, {eta} left";
 
 /// A bar on standard error, if that is a terminal.
@@ -13,17 +13,6 @@ pub(super) struct Bar(ProgressBar);
 impl Bar {
     pub(super) fn new() -> Self {
         Self(ProgressBar::hidden())
-    }
-
-    /// A bar for logins that are tried.
-    pub(super) fn of_logins(total: usize) -> Self {
-        let style = ProgressStyle::with_template(LOGINS).expect("the templates are fixed, and a test reads them");
-        Self(ProgressBar::new(total as u64).with_style(style).with_message("Verifying"))
-    }
-
-    /// One more is done.
-    pub(super) fn step(&self) {
-        self.0.inc(1);
     }
 }
 
@@ -47,6 +36,25 @@ impl Progress for Bar {
     }
 }
 
+/// A bar of a few steps on standard error, if that is a terminal.
+pub(super) struct Steps(ProgressBar);
+
+impl Steps {
+    pub(super) fn new(what: &'static str, total: usize) -> Self {
+        let style = ProgressStyle::with_template(STEPS).expect("the templates are fixed, and a test reads them");
+        let total = u64::try_from(total).unwrap_or(u64::MAX);
+        Self(ProgressBar::new(total).with_style(style).with_message(what))
+    }
+
+    pub(super) fn step(&self) {
+        self.0.inc(1);
+    }
+
+    pub(super) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,11 +62,13 @@ mod tests {
     #[test]
     fn the_templates_can_be_read() {
         let mut bar = Bar::new();
-        Bar::of_logins(2).step();
         for unit in [Unit::Rows, Unit::Bytes] {
             bar.begin("Testing", 10, unit);
             bar.reach(5);
             bar.end();
         }
+        let steps = Steps::new("Testing", 1);
+        steps.step();
+        steps.end();
     }
 }

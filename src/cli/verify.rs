@@ -5,7 +5,7 @@ use super::{
     exit::Exit,
     failure::Failure,
     output::{self, Column, Format, Listed},
-    progress::Bar,
+    progress::Steps,
     scope::ScopeArgs,
     session::{Session, called},
 };
@@ -14,7 +14,6 @@ use crate::{
     config::client::ClientOptions,
     domain::{check::PullTarget, id::CredentialId, scope::Scope},
     http::wire::{Credential, LastCheck},
-    service::backup::Progress as _,
 };
 use clap::{Args, ValueHint};
 use comfy_table::{Cell, Color};
@@ -155,7 +154,7 @@ async fn all(session: &Session, scope: &Scope) -> Result<Vec<Tried>, Failure> {
     if !others.is_empty() {
         output::note(&format!("Left out: {} that are inherited, disabled or expired.", others.len()));
     }
-    let mut bar = Bar::of_logins(own.len());
+    let bar = Steps::new("Verifying", own.len());
     let calls = own.into_iter().map(|item| {
         let bar = &bar;
         async move {

@@ -5,6 +5,7 @@
 //! attributes on the structs here); nothing below it knows where a value came from.
 
 pub mod client;
+pub mod logins;
 pub mod private_file;
 pub mod server;
 

@@ -14,6 +14,7 @@ pub mod docker_config;
 pub mod id;
 pub mod identity;
 pub mod image;
+pub mod import;
 pub mod kind;
 pub mod matching;
 pub mod page;

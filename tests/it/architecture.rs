@@ -53,6 +53,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("argon2", &["crypto/"]),
     ("clap", &["main.rs", "cli/", "config/"]),
     ("indicatif", &["cli/"]),
+    ("serde_saphyr", &["domain/import/"]),
     ("metrics_exporter_prometheus", &["telemetry.rs", "http/"]),
 ];
 
@@ -68,6 +69,8 @@ const EXPOSED: &[(&str, usize)] = &[
     ("domain/convention.rs", 1),
     // Trying a login at its registry.
     ("registry/login.rs", 2),
+    // Telling whether two files have the same login.
+    ("domain/import/plan.rs", 1),
     // Writing a docker config, and handing it out.
     ("domain/docker_config.rs", 1),
     ("http/internal/pull_secret.rs", 1),

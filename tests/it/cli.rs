@@ -2,6 +2,7 @@
 
 mod administration;
 mod credentials;
+mod import;
 mod output;
 mod passwords;
 mod settings;

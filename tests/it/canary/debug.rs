@@ -5,7 +5,7 @@ use regcred::{
     client::{BaseUrl, Client, CredentialChange, PlainHttp, PullSecret},
     config::client::{ClientSettings, TokenOrigin},
     config::server::KeyringSource,
-    domain::{credential, docker_config, secret::SecretDocument, token::TokenText},
+    domain::{credential, docker_config, import, secret::SecretDocument, token::TokenText},
     http::wire,
     service,
 };
@@ -44,6 +44,16 @@ fn printing_what_holds_a_password_says_nothing_of_it() {
     let document = || SecretDocument::new(Zeroizing::new(CANARY.as_bytes().to_vec()));
     says_nothing(&PullSecret::Document { body: document(), etag: None, omitted: Vec::new() });
     says_nothing(&service::PullSecret::Fresh { document: document(), tag: String::new(), omitted: Vec::new() });
+    for text in [
+        format!(r#"{{"auths":{{"r.io":{{"username":"bot","password":"{CANARY}"}}}}}}"#),
+        format!(
+            r#"{{"auths":{{"https://bot:{CANARY}@r.io":{{}}}},"credHelpers":{{"{CANARY}@r.io":"x","r.io":"{CANARY}"}}}}"#
+        ),
+    ] {
+        says_nothing(&import::read("f", text.as_bytes()).unwrap());
+        let entries = import::read("f", text.as_bytes()).unwrap().entries;
+        says_nothing(&import::plan(entries, &[], import::Overwrite::No, "2027-01-01T00:00:00Z".parse().unwrap()));
+    }
     says_nothing(&KeyringSource::Text(Zeroizing::new(CANARY.to_owned())));
 }
 

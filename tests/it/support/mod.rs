@@ -5,6 +5,7 @@
 mod authority;
 pub mod disk;
 mod exchange;
+mod gate;
 pub mod log;
 mod peer;
 pub mod postgres;
@@ -20,6 +21,7 @@ mod writer;
 
 pub use authority::{Authority, Identity};
 pub use exchange::{Reply, exchange};
+pub use gate::{Gate, Pass};
 pub use peer::{Peer, Response, Seen};
 pub use proxy::Proxy;
 pub use registry::Registry;

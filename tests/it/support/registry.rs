@@ -128,6 +128,18 @@ impl Registry {
         }
     }
 
+    /// Logs in as podman does, which writes the login into this file.
+    pub fn login(&self, auth_file: &Path) {
+        let done = finished(
+            self.own("skopeo")
+                .args(["login", "--tls-verify=false", "-u", &self.username, "-p", &self.password])
+                .arg("--authfile")
+                .arg(auth_file)
+                .arg(&self.host),
+        );
+        assert!(done.status.success(), "the registry lets its user in: {done:?}");
+    }
+
     /// As a node does it, into a storage of its own.
     fn pull_with_podman(&self, repository: &str, docker_config: &Path) -> Result<String, String> {
         let storage = tempfile::tempdir_in(self.folder.path()).expect("there is room for an image");

@@ -63,7 +63,7 @@ impl Binary {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_regcred"));
         for (name, _) in std::env::vars() {
-            if ["REGCRED_", "XDG_", "PG"].iter().any(|prefix| name.starts_with(prefix)) {
+            if ["REGCRED_", "XDG_", "PG", "DOCKER_", "REGISTRY_"].iter().any(|prefix| name.starts_with(prefix)) {
                 command.env_remove(name);
             }
         }
