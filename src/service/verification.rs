@@ -17,6 +17,7 @@ use crate::{
         scope::{Scope, ScopeRecord},
         secret::Password,
         source::random_bytes,
+        text::Invalid,
         timestamp::Timestamp,
     },
     registry::Attempt,
@@ -72,7 +73,9 @@ impl Service {
         password: &Password,
         image: Option<&PullTarget>,
     ) -> Result<Check, Error> {
-        fits(credential, image)?;
+        // Here it came beside the body.
+        let beside = |_| Error::Parameter { parameter: "image", rule: Invalid("must lie below the login's server") };
+        fits(credential, image).map_err(beside)?;
         let _turn = self.turns.for_organization(place.organization_id()).await.ok_or(Error::Crowded)?;
         let mut event = self.event(permit, Some(place), vec![credential.id.as_uuid()]);
         event.operation = Action::CredentialVerify;
