@@ -34,7 +34,8 @@ const HUB_LIMITS: &str = "docker.io/ratelimitpreview/test:latest";
 
 /// Tries logins at their registries.
 pub struct Verifier {
-    dialer: Dialer,
+    rules: Arc<Rules>,
+    resolver: Arc<dyn Resolve>,
     trust: Trust,
 }
 
@@ -66,16 +67,18 @@ impl Verifier {
     /// A verifier that keeps to these rules.
     #[must_use]
     pub fn new(rules: Rules, resolver: Arc<dyn Resolve>) -> Self {
-        let dialer = Dialer { rules, resolver };
-        Self { dialer, trust: Trust::of_the_system() }
+        Self { rules: Arc::new(rules), resolver, trust: Trust::of_the_system() }
     }
 
-    /// Tries a login. It takes twenty seconds at most. How many are tried at once is up to the caller.
-    pub async fn verify(&self, attempt: Attempt<'_>) -> Verdict {
+    /// Tries a login. It takes twenty seconds at most. How many are tried at once is up to the caller: his turn is dropped when
+    /// nothing is done for it any more, which is later than the answer where a name server is slow.
+    pub async fn verify(&self, attempt: Attempt<'_>, turn: impl Send + Sync + 'static) -> Verdict {
+        let dialer =
+            Dialer { rules: Arc::clone(&self.rules), resolver: Arc::clone(&self.resolver), turn: Arc::new(turn) };
         let visit = Visit {
-            dialer: &self.dialer,
             tls: self.trust.with(attempt.ca),
-            host: HostAndPort::of(attempt.server, &self.dialer.rules.insecure),
+            host: HostAndPort::of(attempt.server, &self.rules.insecure),
+            dialer,
             login: Login { username: attempt.username, password: attempt.password },
             image: attempt.image,
         };
@@ -88,7 +91,7 @@ impl Verifier {
 
 /// One check under way.
 struct Visit<'a> {
-    dialer: &'a Dialer,
+    dialer: Dialer,
     tls: Arc<ClientConfig>,
     host: HostAndPort,
     login: Login<'a>,
@@ -130,7 +133,7 @@ impl Visit<'_> {
                 let hub_limits = self.hub_limits();
                 let pull = self.image.or(hub_limits.as_ref()).map(|image| format!("repository:{}:pull", path(image)));
                 let scope = pull.or(scope);
-                token(self.dialer, &self.tls, &self.login, (&realm, service.as_deref()), scope.as_deref()).await?
+                token(&self.dialer, &self.tls, &self.login, (&realm, service.as_deref()), scope.as_deref()).await?
             }
         };
         let is_basic = authorization.as_bytes().starts_with(b"Basic");
@@ -196,7 +199,7 @@ impl Visit<'_> {
     async fn ask(&self, method: Method, path: &str, authorization: Option<HeaderValue>) -> Result<Answer, Finding> {
         let accept = if method == Method::HEAD { MANIFESTS } else { "application/json" };
         let ask = Ask { method, host: &self.host, path, accept, authorization, form: None };
-        exchange(self.dialer, Arc::clone(&self.tls), ask).await
+        exchange(&self.dialer, Arc::clone(&self.tls), ask).await
     }
 }
 
