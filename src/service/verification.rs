@@ -8,8 +8,8 @@ use crate::{
     crypto::keyring::KeyError,
     domain::{
         audit::AuditEvent,
-        check::{Check, PullTarget},
-        credential::{Contradiction, Credential},
+        check::{Check, Finding, PullTarget},
+        credential::{Availability, Contradiction, Credential},
         id::CredentialId,
         matching,
         page::Limit,
@@ -20,7 +20,7 @@ use crate::{
         text::Invalid,
         timestamp::Timestamp,
     },
-    registry::Attempt,
+    registry::{Attempt, Verdict},
     store::{DueCheck, SealedCredential},
 };
 use std::time::Duration;
@@ -98,7 +98,11 @@ impl Service {
             ca: credential.ca_certificates.as_ref(),
             image,
         };
-        let verdict = self.verifier.verify(attempt, turn).await;
+        let verdict = if credential.is_access_key() {
+            Verdict { finding: Finding::AccessKey, rate_limit: None }
+        } else {
+            self.verifier.verify(attempt, turn).await
+        };
         metrics::counter!("regcred_checks_total", "result" => verdict.finding.stage().name()).increment(1);
         Check {
             finding: verdict.finding,
@@ -174,11 +178,18 @@ impl Service {
     }
 
     async fn check_again(&self, due: &DueCheck) -> Result<(), Error> {
+        // The turn comes first: until it does, the login may be changed, switched off, or tried by its owner.
+        let Some(turn) = self.turns.for_schedule().await else { return Ok(()) };
         let mut queries = self.store.read().await?;
         let Some(place) = queries.scope_find(&due.scope).await? else { return Ok(()) };
         let Some(found) = queries.sealed_credential_find(&place, due.id).await? else { return Ok(()) };
         drop(queries);
-        let Some(turn) = self.turns.for_schedule().await else { return Ok(()) };
+        let known = found.credential.last_check.as_ref().map(|check| check.finding);
+        if found.credential.availability(self.clock.now()) != Availability::Available
+            || known.is_some_and(Finding::is_left_alone)
+        {
+            return Ok(());
+        }
         // If it does not open, that is in the log, and the others have their turn all the same.
         let Ok(password) = self.open_to_verify(&found).await else { return Ok(()) };
         let objects = vec![due.id.as_uuid()];
