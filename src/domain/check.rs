@@ -13,7 +13,7 @@ mod tests;
 /// How far a login got: the first stage that failed, or that none did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// The registry's name has no address.
+    /// No address of the registry's name could be found.
     Dns,
     /// There is no connection to it.
     Connect,
@@ -92,7 +92,7 @@ macro_rules! findings {
 
 findings! {
     /// No address.
-    NameNotFound = "name_not_found", Dns, "the registry's name has no address";
+    NameNotFound = "name_not_found", Dns, "no address of the registry's name could be found";
     /// The guard said no.
     AddressNotAllowed = "address_not_allowed", Connect,
         "the registry has an address that is not public; the operator can allow its network";
@@ -123,7 +123,10 @@ findings! {
     RealmNotAllowed = "realm_not_allowed", NotARegistry,
         "the registry asks to send the login to a token server that is not known to be its own; the operator can name it";
     /// The token server answers in another way than token servers do.
-    NoToken = "no_token", NotARegistry, "the registry's token server gave no token";
+    NoToken = "no_token", NotARegistry, "the registry's token server gave no token; this says nothing of the login";
+    /// Perhaps another sort of server. Which of its answers it was is not told, or it could be asked for its passwords.
+    NotLetIn = "not_let_in", NotARegistry,
+        "what answers there did not show that it is a registry, and did not let this login into the API of one";
     /// Wrong user name or password.
     LoginRefused = "login_refused", Unauthorized, "the registry refuses this user name and password";
     /// The login is good, but not for this.
@@ -140,6 +143,12 @@ findings! {
         "the registry broke the connection off before it had answered; this says nothing of the login";
     /// Too slow.
     TimedOut = "timed_out", Unavailable, "the registry did not answer in time; this says nothing of the login";
+    /// A list of addresses that may come, or of people.
+    Forbidden = "forbidden", Unavailable,
+        "the registry or its token server lets nobody in from here, or not with this login; this proves nothing of the login";
+    /// Another answer than the question has.
+    Unclear = "unclear", Unavailable,
+        "the registry answered the question for the image in a way that says nothing of the login";
     /// A login of a cloud, with which a registry's login has to be fetched first.
     AccessKey = "access_key", Unavailable,
         "an access key is not sent to a registry: it takes a token that was fetched with the key, so this one was not tried";
@@ -164,8 +173,7 @@ impl Finding {
     #[must_use]
     pub const fn is_proof_against(self) -> bool {
         match self {
-            Self::NameNotFound
-            | Self::CertificateName
+            Self::CertificateName
             | Self::NoHttp
             | Self::NoRegistryApi
             | Self::Redirected
@@ -173,7 +181,9 @@ impl Finding {
             | Self::LoginRefused
             | Self::PullRefused
             | Self::RepositoryNotFound => true,
-            Self::AddressNotAllowed
+            // The system does not tell a name that is none from a name server that is out of order.
+            Self::NameNotFound
+            | Self::AddressNotAllowed
             | Self::NoConnection
             | Self::ConnectTimedOut
             | Self::NoTls
@@ -182,10 +192,13 @@ impl Finding {
             | Self::CertificateInvalid
             | Self::RealmNotAllowed
             | Self::NoToken
+            | Self::NotLetIn
             | Self::RateLimited
             | Self::RegistryFailed
             | Self::BrokenOff
             | Self::TimedOut
+            | Self::Forbidden
+            | Self::Unclear
             | Self::AccessKey
             | Self::LoginAccepted
             | Self::PullAllowed
@@ -199,7 +212,8 @@ impl Finding {
     /// that are refused over and over.
     #[must_use]
     pub const fn is_left_alone(self) -> bool {
-        self.is_proof_against()
+        // Both may be answers to a wrong password.
+        self.is_proof_against() || matches!(self, Self::Forbidden | Self::NotLetIn)
     }
 }
 

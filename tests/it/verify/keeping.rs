@@ -143,7 +143,6 @@ async fn what_is_no_registry_is_not_added_and_what_proves_nothing_is() {
         (login(&site.host(), "bot", "pw"), "no_registry_api"),
         (login(&signpost.host(), "bot", "pw"), "redirected"),
         (login(&other.host(), "bot", "pw"), "no_known_challenge"),
-        (login("registry.invalid", "bot", "pw"), "name_not_found"),
         (login(&strange.host(), "bot", "pw").vouched_by(&authority.pem), "certificate_name"),
     ] {
         let refused = problem(add(&login).await);
@@ -155,6 +154,7 @@ async fn what_is_no_registry_is_not_added_and_what_proves_nothing_is() {
         (login(&elsewhere.host(), "bot", "pw"), "not_a_registry", "realm_not_allowed"),
         (login(&own.host(), "bot", "pw"), "tls", "certificate_not_trusted"),
         (login("10.0.0.1", "bot", "pw"), "connect", "address_not_allowed"),
+        (login("registry.invalid", "bot", "pw"), "dns", "name_not_found"),
         (login(&open.host(), "bot", "pw"), "ok", "no_login_needed"),
     ] {
         let added = add(&login).await.unwrap();
