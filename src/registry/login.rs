@@ -34,7 +34,8 @@ impl Login<'_> {
     /// Nothing moves while it is filled, or a copy of the password would stay behind.
     fn filled(&self, service: Option<&str>, scope: Option<&str>) -> Zeroizing<Vec<u8>> {
         // What the registry has named may be long, too.
-        let parts = [service.unwrap_or_default(), scope.unwrap_or_default(), self.username(), self.password.expose()];
+        let password = self.password.expose();
+        let parts = [service.unwrap_or_default(), scope.unwrap_or_default(), self.username(), password];
         // Each byte takes three at most; the names of the fields and what stands between take less than that.
         let longest = 3 * parts.iter().map(|part| part.len()).sum::<usize>() + 256;
         let mut form = url::form_urlencoded::Serializer::new(String::with_capacity(longest));
@@ -43,7 +44,7 @@ impl Login<'_> {
             .append_pair("access_type", "online");
         form.extend_pairs(service.map(|service| ("service", service)));
         form.extend_pairs(scope.map(|scope| ("scope", scope)));
-        form.append_pair("username", self.username()).append_pair("password", self.password.expose());
+        form.append_pair("username", self.username()).append_pair("password", password);
         Zeroizing::new(form.finish().into_bytes())
     }
 }
