@@ -12,7 +12,11 @@ use super::{
 use crate::{
     client::ClientError,
     config::client::ClientOptions,
-    domain::{check::PullTarget, id::CredentialId, scope::Scope},
+    domain::{
+        check::{Finding, PullTarget},
+        id::CredentialId,
+        scope::Scope,
+    },
     http::wire::{Credential, LastCheck},
 };
 use clap::{Args, ValueHint};
@@ -33,9 +37,9 @@ Examples:
   All of a project, for a script:
     regcred verify --all -p acme/shop -o json | jq -r '.[] | select(.result == \"unauthorized\") | .server'
 
-It ends with 0 if all that were tried work, with 1 if one does not, and with 6 if the
-registries did not say so: because they cannot be reached, have trouble or want to be
-left alone for a while.";
+It ends with 0 if all that were tried are proven to work, with 1 if one is proven to be of
+no use, and else with 6: because a registry cannot be reached or trusted, has trouble, asks
+for no login, or answers in a way that proves nothing.";
 
 /// How many are tried at once: as many as a service takes of one organization.
 const AT_ONCE: usize = 4;
@@ -98,10 +102,11 @@ impl Listed for Tried {
 
 impl Tried {
     fn exit(&self) -> Exit {
-        match self.check.result.as_str() {
-            "ok" => Exit::Success,
-            "connect" | "rate_limited" | "unavailable" => Exit::Unavailable,
-            _ => Exit::Failure,
+        match self.check.reason.parse::<Finding>() {
+            Ok(finding) if finding.is_proof_for() => Exit::Success,
+            Ok(finding) if finding.is_proof_against() => Exit::Failure,
+            // What a newer service has found out may have a name that is not known here.
+            Ok(_) | Err(_) => Exit::Unavailable,
         }
     }
 }
@@ -109,8 +114,8 @@ impl Tried {
 pub(super) async fn run(args: Verify) -> Result<(), Failure> {
     let session = Session::open(args.connection)?;
     let scope = session.scope(&args.scope)?;
-    let tried = match &args.credential {
-        Some(name) => vec![one(&session, &scope, name, args.image.as_ref()).await?],
+    let (tried, lost) = match &args.credential {
+        Some(name) => (vec![one(&session, &scope, name, args.image.as_ref()).await?], None),
         None => all(&session, &scope).await?,
     };
     if args.credential.is_some() && args.output == Format::Json {
@@ -119,12 +124,13 @@ pub(super) async fn run(args: Verify) -> Result<(), Failure> {
         output::list(&tried, args.output, &format!("credentials to verify in {}", called(&scope)))?;
     }
     let failed = |exit| tried.iter().filter(|tried| tried.exit() == exit).count();
-    match (failed(Exit::Failure), failed(Exit::Unavailable)) {
-        (0, 0) => Ok(()),
-        (0, silent) => {
+    match (failed(Exit::Failure), failed(Exit::Unavailable), lost) {
+        (0, _, Some(lost)) => Err(lost),
+        (0, 0, None) => Ok(()),
+        (0, silent, None) => {
             Err(Failure::new(Exit::Unavailable, format!("{} could not be verified", part(silent, tried.len()))))
         }
-        (broken, _) => Err(Failure::new(Exit::Failure, format!("{} did not work", part(broken, tried.len())))),
+        (broken, ..) => Err(Failure::new(Exit::Failure, format!("{} did not work", part(broken, tried.len())))),
     }
 }
 
@@ -146,7 +152,8 @@ async fn one(
     Ok(Tried { id: found.id, server: found.server, username: found.username, check })
 }
 
-async fn all(session: &Session, scope: &Scope) -> Result<Vec<Tried>, Failure> {
+/// All that could be tried, and why the first of the others could not: one that was deleted meanwhile costs the rest nothing.
+async fn all(session: &Session, scope: &Scope) -> Result<(Vec<Tried>, Option<Failure>), Failure> {
     let found = session.client.credential_list_all(scope, None).await.map_err(session.explain(scope))?;
     output::warn_unreadable(found.unreadable);
     let (own, others): (Vec<_>, Vec<_>) =
@@ -160,15 +167,28 @@ async fn all(session: &Session, scope: &Scope) -> Result<Vec<Tried>, Failure> {
         async move {
             let check = patiently(session, scope, CredentialId::from_uuid(item.id)).await;
             bar.step();
-            check.map(|check| Tried { id: item.id, server: item.server, username: item.username, check })
+            match check {
+                Ok(check) => Ok(Tried { id: item.id, server: item.server, username: item.username, check }),
+                Err(error) => Err((item.server, session.explain(scope)(error))),
+            }
         }
     });
     let tried: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;
     bar.end();
-    tried.into_iter().collect::<Result<_, _>>().map_err(session.explain(scope))
+    let (mut done, mut lost) = (Vec::new(), None);
+    for tried in tried {
+        match tried {
+            Ok(tried) => done.push(tried),
+            Err((server, failure)) => {
+                output::warn(&format!("{server} was not tried: {}", failure.message()));
+                lost = lost.or(Some(failure));
+            }
+        }
+    }
+    Ok((done, lost))
 }
 
-/// Has one of many tried, and tries again where the service has no turn for it: one that is left out would take all others with it.
+/// Has one of many tried, and tries again where the service has no turn for it.
 async fn patiently(session: &Session, scope: &Scope, id: CredentialId) -> Result<LastCheck, ClientError> {
     for _ in 1..TIMES {
         match session.client.credential_verify(scope, id, None).await {

@@ -7,10 +7,13 @@ use super::{
 };
 use std::{fmt, str::FromStr};
 
+#[cfg(test)]
+mod tests;
+
 /// How far a login got: the first stage that failed, or that none did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// The registry's name has no address.
+    /// No address of the registry's name could be found.
     Dns,
     /// There is no connection to it.
     Connect,
@@ -24,7 +27,8 @@ pub enum Stage {
     NoPullAccess,
     /// The registry answers nothing more for now. Says nothing of the login.
     RateLimited,
-    /// The registry is not at work, or too slow. Says nothing of the login.
+    /// The registry is not at work, too slow, or answers what cannot be made use of; or nothing can be sent to it. Says nothing of
+    /// the login.
     Unavailable,
     /// The login works.
     Ok,
@@ -88,7 +92,7 @@ macro_rules! findings {
 
 findings! {
     /// No address.
-    NameNotFound = "name_not_found", Dns, "the registry's name has no address";
+    NameNotFound = "name_not_found", Dns, "no address of the registry's name could be found";
     /// The guard said no.
     AddressNotAllowed = "address_not_allowed", Connect,
         "the registry has an address that is not public; the operator can allow its network";
@@ -119,7 +123,10 @@ findings! {
     RealmNotAllowed = "realm_not_allowed", NotARegistry,
         "the registry asks to send the login to a token server that is not known to be its own; the operator can name it";
     /// The token server answers in another way than token servers do.
-    NoToken = "no_token", NotARegistry, "the registry's token server gave no token";
+    NoToken = "no_token", NotARegistry, "the registry's token server gave no token; this says nothing of the login";
+    /// Perhaps another sort of server. Which of its answers it was is not told, or it could be asked for its passwords.
+    NotLetIn = "not_let_in", NotARegistry,
+        "what answers there did not show that it is a registry, and did not let this login into the API of one";
     /// Wrong user name or password.
     LoginRefused = "login_refused", Unauthorized, "the registry refuses this user name and password";
     /// The login is good, but not for this.
@@ -136,6 +143,15 @@ findings! {
         "the registry broke the connection off before it had answered; this says nothing of the login";
     /// Too slow.
     TimedOut = "timed_out", Unavailable, "the registry did not answer in time; this says nothing of the login";
+    /// A list of addresses that may come, or of people.
+    Forbidden = "forbidden", Unavailable,
+        "the registry or its token server lets nobody in from here, or not with this login; this proves nothing of the login";
+    /// Another answer than the question has.
+    Unclear = "unclear", Unavailable,
+        "the registry answered the question for the image in a way that says nothing of the login";
+    /// A login of a cloud, with which a registry's login has to be fetched first.
+    AccessKey = "access_key", Unavailable,
+        "an access key is not sent to a registry: it takes a token that was fetched with the key, so this one was not tried";
     /// It was let in.
     LoginAccepted = "login_accepted", Ok, "the registry accepts the login; whether it may pull was not asked";
     /// It may pull.
@@ -157,8 +173,7 @@ impl Finding {
     #[must_use]
     pub const fn is_proof_against(self) -> bool {
         match self {
-            Self::NameNotFound
-            | Self::CertificateName
+            Self::CertificateName
             | Self::NoHttp
             | Self::NoRegistryApi
             | Self::Redirected
@@ -166,7 +181,9 @@ impl Finding {
             | Self::LoginRefused
             | Self::PullRefused
             | Self::RepositoryNotFound => true,
-            Self::AddressNotAllowed
+            // The system does not tell a name that is none from a name server that is out of order.
+            Self::NameNotFound
+            | Self::AddressNotAllowed
             | Self::NoConnection
             | Self::ConnectTimedOut
             | Self::NoTls
@@ -175,14 +192,28 @@ impl Finding {
             | Self::CertificateInvalid
             | Self::RealmNotAllowed
             | Self::NoToken
+            | Self::NotLetIn
             | Self::RateLimited
             | Self::RegistryFailed
             | Self::BrokenOff
             | Self::TimedOut
+            | Self::Forbidden
+            | Self::Unclear
+            | Self::AccessKey
             | Self::LoginAccepted
             | Self::PullAllowed
             | Self::NoLoginNeeded => false,
         }
+    }
+}
+
+impl Finding {
+    /// Whether such a login is not tried again before somebody wants it or the password is another: registries lock accounts
+    /// that are refused over and over.
+    #[must_use]
+    pub const fn is_left_alone(self) -> bool {
+        // Both may be answers to a wrong password.
+        self.is_proof_against() || matches!(self, Self::Forbidden | Self::NotLetIn)
     }
 }
 
@@ -315,81 +346,4 @@ fn ca_certificates(text: &str) -> Result<String, Invalid> {
     }
     // Lines that were put in between may make it longer.
     if kept.len() > CaCertificates::MAX_BYTES { Err(TOO_LONG) } else { Ok(kept) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_finding_is_found_by_its_name() {
-        for finding in Finding::ALL {
-            assert_eq!(finding.name().parse(), Ok(*finding));
-        }
-        assert!("nonsense".parse::<Finding>().is_err());
-    }
-
-    #[test]
-    fn only_the_registry_itself_marks_a_login_as_refused() {
-        let refusals: Vec<_> = Finding::ALL.iter().filter(|finding| finding.stage().is_refusal()).collect();
-        assert_eq!(refusals, [&Finding::LoginRefused, &Finding::PullRefused, &Finding::RepositoryNotFound]);
-    }
-
-    #[test]
-    fn what_may_pass_by_itself_proves_nothing() {
-        for finding in Finding::ALL {
-            assert!(!(finding.is_proof_for() && finding.is_proof_against()), "{finding:?}");
-            // A 429, a 5xx or a time-out never marks a login as bad.
-            let passing = matches!(finding.stage(), Stage::Connect | Stage::RateLimited | Stage::Unavailable);
-            assert!(!(passing && finding.is_proof_against()), "{finding:?}");
-            assert!(!finding.stage().is_refusal() || finding.is_proof_against(), "{finding:?}");
-            assert_eq!(finding.is_proof_for(), finding.stage() == Stage::Ok && *finding != Finding::NoLoginNeeded);
-        }
-    }
-
-    #[test]
-    fn what_is_pulled_of_an_image_is_its_digest_or_its_tag() {
-        let digest = format!("sha256:{}", "0".repeat(64));
-        for (text, reference) in [
-            ("ghcr.io/acme/app", "latest"),
-            ("ghcr.io/acme/app:1.0", "1.0"),
-            ("localhost:5000/app", "latest"),
-            ("localhost:5000/app:2", "2"),
-            ("nginx", "latest"),
-            (&format!("ghcr.io/acme/app:1.0@{digest}"), &digest),
-        ] {
-            assert_eq!(text.parse::<PullTarget>().unwrap().reference(), reference, "{text}");
-        }
-        assert!("ghcr.io/Acme/app".parse::<PullTarget>().is_err());
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn what_is_kept_of_certificates_is_kept_as_it_is(
-            text in "((-----BEGIN CERTIFICATE-----|-----END CERTIFICATE-----|-----BEGIN X-----|[A-Za-z0-9+/=]{0,9})[ \n\r!]{0,2}){0,8}",
-        ) {
-            if let Ok(kept) = text.parse::<CaCertificates>() {
-                proptest::prop_assert_eq!(kept.as_str().parse(), Ok(kept.clone()));
-                proptest::prop_assert!(kept.as_str().starts_with(BEGIN) && !kept.as_str().contains('!'));
-            }
-        }
-    }
-
-    #[test]
-    fn certificates_are_kept_in_one_form_and_nothing_else_is_taken_with_them() {
-        let one = format!("{BEGIN}\nAAAA\n{END}\n");
-        for text in [one.clone(), format!("subject=x\n{BEGIN}\r\nAAAA\r\n{END}"), format!("{BEGIN}AA{END}")] {
-            let kept = text.parse::<CaCertificates>().unwrap();
-            assert_eq!(kept.as_str().parse(), Ok(kept));
-        }
-        let both = format!("{one}{one}");
-        assert_eq!(both.parse::<CaCertificates>().unwrap().as_str(), both);
-        let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-        for text in
-            ["", "AAAA", BEGIN, &format!("{BEGIN}\n{END}"), &format!("{one}{key}"), &format!("{BEGIN}\n!\n{END}")]
-        {
-            assert!(text.parse::<CaCertificates>().is_err(), "{text}");
-        }
-        assert!(one.repeat(2000).parse::<CaCertificates>().is_err());
-    }
 }

@@ -104,6 +104,13 @@ impl Credential {
             Availability::Available
         }
     }
+
+    /// Whether it is a cloud's access key, which no registry takes as it is.
+    #[must_use]
+    pub fn is_access_key(&self) -> bool {
+        let username = self.username.as_ref().map_or("", Username::as_str);
+        self.kind == RegistryKind::AwsEcr && convention::shape::is_aws_key_id(username)
+    }
 }
 
 /// Whether a credential may be handed out.

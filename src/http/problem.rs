@@ -236,9 +236,7 @@ fn contradicting(contradiction: Contradiction) -> Problem {
             "/password",
             "must be given again when server, username or ca_certificates change: a stored password is never sent anywhere new",
         ),
-        Contradiction::Image => {
-            Problem::at(Kind::InvalidBody, "/image", "must be one of the registry that the login is for")
-        }
+        Contradiction::Image => Problem::at(Kind::InvalidBody, "/image", "must lie below the login's server"),
     }
 }
 

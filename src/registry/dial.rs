@@ -12,6 +12,7 @@ use crate::domain::check::Finding;
 use async_trait::async_trait;
 use rustls::{CertificateError, ClientConfig, pki_types::ServerName};
 use std::{
+    any::Any,
     io,
     net::{IpAddr, SocketAddr, ToSocketAddrs as _},
     sync::Arc,
@@ -71,10 +72,14 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// What connections are made with.
+/// Whatever whoever asks holds for as long as something is done for him.
+pub(super) type Turn = Arc<dyn Any + Send + Sync>;
+
+/// What the connections of one check are made with.
 pub(super) struct Dialer {
-    pub(super) rules: Rules,
+    pub(super) rules: Arc<Rules>,
     pub(super) resolver: Arc<dyn Resolve>,
+    pub(super) turn: Turn,
 }
 
 impl Dialer {
@@ -99,8 +104,8 @@ impl Dialer {
         let found = if let Some(address) = host.address() {
             vec![address]
         } else {
-            let resolved = timeout_at(Instant::now() + STAGE, self.resolver.resolve(host.host())).await;
-            resolved.map_err(|_| Finding::TimedOut)?.map_err(|_| Finding::NameNotFound)?
+            let resolved = timeout_at(Instant::now() + STAGE, self.resolved(host.host())).await;
+            resolved.map_err(|_| Finding::TimedOut)??
         };
         if found.is_empty() || found.len() > MOST_ADDRESSES {
             return Err(Finding::NameNotFound);
@@ -109,6 +114,19 @@ impl Dialer {
             return Err(Finding::AddressNotAllowed);
         }
         Ok(found.into_iter().map(|address| SocketAddr::new(address, host.port())).collect())
+    }
+}
+
+impl Dialer {
+    /// Asks for a name, in a task of its own: who gives up waiting does not end the look-up, and so keeps his turn until it comes
+    /// back. Or a few callers with slow name servers would have all threads for names, one turn after the other.
+    async fn resolved(&self, name: &str) -> Result<Vec<IpAddr>, Finding> {
+        let (resolver, turn, name) = (Arc::clone(&self.resolver), Arc::clone(&self.turn), name.to_owned());
+        let found = tokio::spawn(async move {
+            let _turn = turn;
+            resolver.resolve(&name).await
+        });
+        found.await.ok().and_then(Result::ok).ok_or(Finding::NameNotFound)
     }
 }
 

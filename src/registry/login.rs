@@ -28,16 +28,24 @@ impl Login<'_> {
 
     /// The form of RFC 6749 section 4.3.2, as token servers take it.
     pub(super) fn form(&self, service: Option<&str>, scope: Option<&str>) -> Bytes {
-        // Each byte takes three at most, and nothing moves while it is filled.
-        let longest = 3 * (Password::MAX_BYTES + self.username().len()) + 4 * 1024;
+        Bytes::from_owner(self.filled(service, scope))
+    }
+
+    /// Nothing moves while it is filled, or a copy of the password would stay behind.
+    fn filled(&self, service: Option<&str>, scope: Option<&str>) -> Zeroizing<Vec<u8>> {
+        // What the registry has named may be long, too.
+        let password = self.password.expose();
+        let parts = [service.unwrap_or_default(), scope.unwrap_or_default(), self.username(), password];
+        // Each byte takes three at most; the names of the fields and what stands between take less than that.
+        let longest = 3 * parts.iter().map(|part| part.len()).sum::<usize>() + 256;
         let mut form = url::form_urlencoded::Serializer::new(String::with_capacity(longest));
         form.append_pair("grant_type", "password")
             .append_pair("client_id", "regcred")
             .append_pair("access_type", "online");
         form.extend_pairs(service.map(|service| ("service", service)));
         form.extend_pairs(scope.map(|scope| ("scope", scope)));
-        form.append_pair("username", self.username()).append_pair("password", self.password.expose());
-        Bytes::from_owner(Zeroizing::new(form.finish().into_bytes()))
+        form.append_pair("username", self.username()).append_pair("password", password);
+        Zeroizing::new(form.finish().into_bytes())
     }
 }
 
@@ -83,6 +91,17 @@ mod tests {
         ] {
             assert!(pairs.contains(&(pair.0.to_owned(), pair.1.to_owned())), "{pairs:?}");
         }
+    }
+
+    #[test]
+    fn a_form_does_not_move_while_it_is_filled_however_long_its_parts_are() {
+        let password = Password::new(&Zeroizing::new("&".repeat(Password::MAX_BYTES))).unwrap();
+        let username = "a+".repeat(20).parse().unwrap();
+        let login = Login { username: Some(&username), password: &password };
+        let (none, long) = (login.filled(None, None), "/".repeat(30_000));
+        let form = login.filled(Some(&long), Some(&long));
+        // As much room as was made for it, and no more: growing would have doubled it.
+        assert_eq!(form.capacity() - none.capacity(), 6 * long.len());
     }
 
     #[test]

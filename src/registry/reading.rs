@@ -24,10 +24,13 @@ pub(super) fn token(body: &[u8]) -> Option<HeaderValue> {
 
 /// Whether an answer is that of the registry API, and not of a web site that has a page for everything.
 pub(super) fn speaks_the_api(headers: &HeaderMap, body: &[u8]) -> bool {
-    let says_so =
-        field(headers, "docker-distribution-api-version").is_some_and(|version| version.contains("registry/2."));
     let is_json = field(headers, "content-type").is_some_and(|kind| kind.starts_with("application/json"));
-    says_so || (is_json && serde_json::from_slice::<serde_json::Map<_, _>>(body).is_ok())
+    names_the_api(headers) || (is_json && serde_json::from_slice::<serde_json::Map<_, _>>(body).is_ok())
+}
+
+/// Whether an answer names the registry API, as most registries do whatever they answer.
+pub(super) fn names_the_api(headers: &HeaderMap) -> bool {
+    field(headers, "docker-distribution-api-version").is_some_and(|version| version.contains("registry/2."))
 }
 
 /// What Docker Hub says of the pulls that are left: `ratelimit-limit: 100;w=21600`.

@@ -2,19 +2,20 @@
 
 use super::{
     dial::Dialer,
-    exchange::{Ask, exchange},
+    exchange::{Answer, Ask, exchange},
     login::Login,
     reading,
     realm::Realm,
 };
-use crate::domain::check::Finding;
+use crate::domain::check::{Finding, Stage};
 use hyper::{Method, header::HeaderValue};
 use rustls::ClientConfig;
 use std::sync::Arc;
 
 /// Asks for a token, first as all registries know it, and by a form where that way is not known.
 ///
-/// A token proves nothing but the login: token servers give one with less access than was asked for, or with none.
+/// A token proves nothing but the login: token servers give one with less access than was asked for, or with none. And that there is
+/// none proves nothing, unless the server refuses the login in so many words.
 pub(super) async fn token(
     dialer: &Dialer,
     tls: &Arc<ClientConfig>,
@@ -37,23 +38,33 @@ pub(super) async fn token(
         form,
     };
     let path = path_and_query(&url);
-    let answer =
-        exchange(dialer, Arc::clone(tls), ask(Method::GET, &path, Some(login.basic()), None)).await?.check()?;
+    let get = ask(Method::GET, &path, Some(login.basic()), None);
+    let answer = exchange(dialer, Arc::clone(tls), get).await.and_then(Answer::check).map_err(of_the_server)?;
     let by_form = [404, 405].contains(&answer.status.as_u16());
     let answer = if by_form {
         let path = path_and_query(&realm.url);
         let form = login.form(service, scope);
-        exchange(dialer, Arc::clone(tls), ask(Method::POST, &path, None, Some(form))).await?.check()?
+        let post = ask(Method::POST, &path, None, Some(form));
+        exchange(dialer, Arc::clone(tls), post).await.and_then(Answer::check).map_err(of_the_server)?
     } else {
         answer
     };
     match answer.status.as_u16() {
         200 => reading::token(&answer.body).ok_or(Finding::NoToken),
-        401 | 403 => Err(Finding::LoginRefused),
+        401 => Err(Finding::LoginRefused),
+        403 => Err(Finding::Forbidden),
         // By the form, a wrong password is `invalid_grant` with this status (RFC 6749 section 5.2). Otherwise it is about what
         // was asked for: DigitalOcean says so of a registry that is not there.
         400 if by_form => Err(Finding::LoginRefused),
         _ => Err(Finding::NoToken),
+    }
+}
+
+/// What a fault of the token server's means for the login, which is nothing.
+fn of_the_server(finding: Finding) -> Finding {
+    match finding.stage() {
+        Stage::Dns | Stage::Tls | Stage::NotARegistry if finding != Finding::RealmNotAllowed => Finding::NoToken,
+        _ => finding,
     }
 }
 

@@ -5,14 +5,14 @@ use super::{
     dial::{Dialer, Resolve},
     exchange::{Answer, Ask, exchange},
     login::Login,
-    reading::{limits, speaks_the_api},
+    reading::{limits, names_the_api, speaks_the_api},
     realm::realm,
     rules::{HostAndPort, Rules},
     token::token,
     trust::Trust,
 };
 use crate::domain::{
-    check::{CaCertificates, Finding, PullTarget, RateLimit},
+    check::{CaCertificates, Finding, PullTarget, RateLimit, Stage},
     credential::Username,
     secret::Password,
     server::RegistryServer,
@@ -34,7 +34,8 @@ const HUB_LIMITS: &str = "docker.io/ratelimitpreview/test:latest";
 
 /// Tries logins at their registries.
 pub struct Verifier {
-    dialer: Dialer,
+    rules: Arc<Rules>,
+    resolver: Arc<dyn Resolve>,
     trust: Trust,
 }
 
@@ -66,16 +67,18 @@ impl Verifier {
     /// A verifier that keeps to these rules.
     #[must_use]
     pub fn new(rules: Rules, resolver: Arc<dyn Resolve>) -> Self {
-        let dialer = Dialer { rules, resolver };
-        Self { dialer, trust: Trust::of_the_system() }
+        Self { rules: Arc::new(rules), resolver, trust: Trust::of_the_system() }
     }
 
-    /// Tries a login. It takes twenty seconds at most. How many are tried at once is up to the caller.
-    pub async fn verify(&self, attempt: Attempt<'_>) -> Verdict {
+    /// Tries a login. It takes twenty seconds at most. How many are tried at once is up to the caller: his turn is dropped when
+    /// nothing is done for it any more, which is later than the answer where a name server is slow.
+    pub async fn verify(&self, attempt: Attempt<'_>, turn: impl Send + Sync + 'static) -> Verdict {
+        let dialer =
+            Dialer { rules: Arc::clone(&self.rules), resolver: Arc::clone(&self.resolver), turn: Arc::new(turn) };
         let visit = Visit {
-            dialer: &self.dialer,
             tls: self.trust.with(attempt.ca),
-            host: HostAndPort::of(attempt.server, &self.dialer.rules.insecure),
+            host: HostAndPort::of(attempt.server, &self.rules.insecure),
+            dialer,
             login: Login { username: attempt.username, password: attempt.password },
             image: attempt.image,
         };
@@ -86,9 +89,20 @@ impl Verifier {
     }
 }
 
+/// How a registry has answered whoever came without a login.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// It lets everybody in.
+    Open,
+    /// It has asked for a login as only registries do.
+    Registry,
+    /// It has asked for a login as all sorts of servers do.
+    Unknown,
+}
+
 /// One check under way.
 struct Visit<'a> {
-    dialer: &'a Dialer,
+    dialer: Dialer,
     tls: Arc<ClientConfig>,
     host: HostAndPort,
     login: Login<'a>,
@@ -103,26 +117,40 @@ impl Visit<'_> {
             // Open to everybody, or to everybody who only looks at the door.
             StatusCode::OK if speaks_the_api(&answer.headers, &answer.body) => {}
             StatusCode::UNAUTHORIZED => {
-                let challenge = Challenge::find(&answer.headers).ok_or(Finding::NoKnownChallenge)?;
-                return self.log_in(challenge, rate_limit).await;
+                let challenge = asked_for(&answer)?;
+                let door = if challenge == Challenge::Basic && !names_the_api(&answer.headers) {
+                    Door::Unknown
+                } else {
+                    Door::Registry
+                };
+                return self.log_in(challenge, door, rate_limit).await;
             }
+            StatusCode::FORBIDDEN => return Err(Finding::Forbidden),
             _ => return Err(Finding::NoRegistryApi),
         }
         let Some(image) = self.image else { return Ok(Finding::NoLoginNeeded) };
-        let answer = self.manifest(image, None).await?.check()?;
-        if answer.status == StatusCode::UNAUTHORIZED {
-            let challenge = Challenge::find(&answer.headers).ok_or(Finding::NoKnownChallenge)?;
-            return self.log_in(challenge, rate_limit).await;
-        }
+        let answer = self.manifest(image, None).await.and_then(Answer::check).map_err(past_the_door)?;
         *rate_limit = limits(&answer.headers);
-        match self.pulled(image, None, answer.status).await? {
-            Finding::PullAllowed => Ok(Finding::NoLoginNeeded),
-            finding => Ok(finding),
+        // As long as the login was not asked for, nothing is found out of it.
+        let answer = if answer.status == StatusCode::NOT_FOUND { self.tags(image, None).await? } else { answer };
+        match answer.status.as_u16() {
+            200 => Ok(Finding::NoLoginNeeded),
+            401 => {
+                let challenge = asked_for(&answer).map_err(past_the_door)?;
+                self.log_in(challenge, Door::Open, rate_limit).await
+            }
+            403 => Err(Finding::Forbidden),
+            _ => Err(Finding::Unclear),
         }
     }
 
     /// Does what the registry asks for, and looks what it is good for.
-    async fn log_in(&self, challenge: Challenge, rate_limit: &mut Option<RateLimit>) -> Result<Finding, Finding> {
+    async fn log_in(
+        &self,
+        challenge: Challenge,
+        door: Door,
+        rate_limit: &mut Option<RateLimit>,
+    ) -> Result<Finding, Finding> {
         let authorization = match challenge {
             Challenge::Basic => self.login.basic(),
             Challenge::Bearer { realm: url, service, scope } => {
@@ -130,17 +158,14 @@ impl Visit<'_> {
                 let hub_limits = self.hub_limits();
                 let pull = self.image.or(hub_limits.as_ref()).map(|image| format!("repository:{}:pull", path(image)));
                 let scope = pull.or(scope);
-                token(self.dialer, &self.tls, &self.login, (&realm, service.as_deref()), scope.as_deref()).await?
+                token(&self.dialer, &self.tls, &self.login, (&realm, service.as_deref()), scope.as_deref()).await?
             }
         };
         let is_basic = authorization.as_bytes().starts_with(b"Basic");
-        if is_basic || self.image.is_none() {
-            let answer = self.ask(Method::GET, "/v2/", Some(authorization.clone())).await?.check()?;
-            match answer.status {
-                StatusCode::OK if speaks_the_api(&answer.headers, &answer.body) => {}
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(Finding::LoginRefused),
-                _ => return Err(Finding::NoRegistryApi),
-            }
+        if door != Door::Open && (is_basic || self.image.is_none()) {
+            let let_in = self.let_in(authorization.clone()).await;
+            // What is perhaps no registry shall not tell passwords that it takes from those that it does not: not even by its faults.
+            let_in.map_err(|finding| if door == Door::Unknown { Finding::NotLetIn } else { finding })?;
         }
         let Some(image) = self.image else {
             // The login is good, whatever becomes of this.
@@ -151,10 +176,23 @@ impl Visit<'_> {
             }
             return Ok(Finding::LoginAccepted);
         };
-        let answer = self.manifest(image, Some(authorization.clone())).await?;
+        let answer = self.manifest(image, Some(authorization.clone())).await.map_err(past_the_door)?;
         *rate_limit = limits(&answer.headers);
-        let status = answer.check()?.status;
-        self.pulled(image, Some(authorization), status).await
+        let status = answer.check().map_err(past_the_door)?.status;
+        // Who lets everybody in has not said before what it thinks of the login.
+        let refused = if is_basic && door == Door::Open { Finding::LoginRefused } else { Finding::PullRefused };
+        self.pulled(image, authorization, status, refused).await
+    }
+
+    /// Whether the registry lets this in.
+    async fn let_in(&self, authorization: HeaderValue) -> Result<(), Finding> {
+        let answer = self.ask(Method::GET, "/v2/", Some(authorization)).await?.check()?;
+        match answer.status {
+            StatusCode::OK if speaks_the_api(&answer.headers, &answer.body) => Ok(()),
+            StatusCode::UNAUTHORIZED => Err(Finding::LoginRefused),
+            StatusCode::FORBIDDEN => Err(Finding::Forbidden),
+            _ => Err(Finding::NoRegistryApi),
+        }
     }
 
     /// What to ask Docker Hub for to be told its limits, where nothing else is asked for.
@@ -163,27 +201,30 @@ impl Visit<'_> {
         is_asked.then(|| HUB_LIMITS.parse().expect("it is an image"))
     }
 
-    /// What it means that the registry answered the question for a manifest so.
+    /// What it means that the registry answered the question for a manifest so, and what it does if it refuses the login now.
     async fn pulled(
         &self,
         image: &PullTarget,
-        authorization: Option<HeaderValue>,
+        authorization: HeaderValue,
         status: StatusCode,
+        refused: Finding,
     ) -> Result<Finding, Finding> {
         match status.as_u16() {
             200 => Ok(Finding::PullAllowed),
-            401 | 403 => Err(Finding::PullRefused),
+            401 => Err(refused),
+            403 => Err(Finding::PullRefused),
             // The tag alone may be missing, which says nothing of the login.
             404 => {
-                let tags = format!("/v2/{}/tags/list?n=1", path(image));
-                let answer = self.ask(Method::GET, &tags, authorization).await?.check()?;
+                let answer = self.tags(image, Some(authorization)).await?;
                 match answer.status.as_u16() {
                     200 => Ok(Finding::PullAllowed),
-                    401 | 403 => Err(Finding::PullRefused),
-                    _ => Err(Finding::RepositoryNotFound),
+                    401 => Err(refused),
+                    403 => Err(Finding::PullRefused),
+                    404 => Err(Finding::RepositoryNotFound),
+                    _ => Err(Finding::Unclear),
                 }
             }
-            _ => Err(Finding::NoRegistryApi),
+            _ => Err(Finding::Unclear),
         }
     }
 
@@ -193,10 +234,29 @@ impl Visit<'_> {
         self.ask(Method::HEAD, &url, authorization).await
     }
 
+    /// The beginning of the list of tags.
+    async fn tags(&self, image: &PullTarget, authorization: Option<HeaderValue>) -> Result<Answer, Finding> {
+        let url = format!("/v2/{}/tags/list?n=1", path(image));
+        self.ask(Method::GET, &url, authorization).await.and_then(Answer::check).map_err(past_the_door)
+    }
+
     async fn ask(&self, method: Method, path: &str, authorization: Option<HeaderValue>) -> Result<Answer, Finding> {
         let accept = if method == Method::HEAD { MANIFESTS } else { "application/json" };
         let ask = Ask { method, host: &self.host, path, accept, authorization, form: None };
-        exchange(self.dialer, Arc::clone(&self.tls), ask).await
+        exchange(&self.dialer, Arc::clone(&self.tls), ask).await
+    }
+}
+
+/// The login that an answer asks for.
+fn asked_for(answer: &Answer) -> Result<Challenge, Finding> {
+    Challenge::find(&answer.headers).ok_or(Finding::NoKnownChallenge)
+}
+
+/// What a fault means after the registry has shown that it is one.
+fn past_the_door(finding: Finding) -> Finding {
+    match finding.stage() {
+        Stage::Dns | Stage::Tls | Stage::NotARegistry => Finding::Unclear,
+        _ => finding,
     }
 }
 

@@ -3,13 +3,13 @@
 //! A password leaves here for its registry, so the rule for secrets holds: first the audit event is durable, then it is used.
 //! What became of it is told and kept; nothing else of what the registry answered is.
 
-use super::{Error, Service, Thing, report};
+use super::{Error, Service, Thing, report, turns::Turn};
 use crate::{
     crypto::keyring::KeyError,
     domain::{
         audit::AuditEvent,
-        check::{Check, PullTarget},
-        credential::{Contradiction, Credential},
+        check::{Check, Finding, PullTarget},
+        credential::{Availability, Contradiction, Credential},
         id::CredentialId,
         matching,
         page::Limit,
@@ -17,9 +17,10 @@ use crate::{
         scope::{Scope, ScopeRecord},
         secret::Password,
         source::random_bytes,
+        text::Invalid,
         timestamp::Timestamp,
     },
-    registry::Attempt,
+    registry::{Attempt, Verdict},
     store::{DueCheck, SealedCredential},
 };
 use std::time::Duration;
@@ -55,10 +56,10 @@ impl Service {
         }
         fits(&found.credential, image)?;
         drop(queries);
-        let _turn = self.turns.for_organization(place.organization_id()).await.ok_or(Error::Crowded)?;
+        let turn = self.turns.for_organization(place.organization_id()).await.ok_or(Error::Crowded)?;
         let password = self.open_to_verify(&found).await?;
         self.audit.record(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
-        let check = self.try_login(&found.credential, &password, image).await;
+        let check = self.try_login(&found.credential, &password, image, turn).await;
         self.keep_check(&found.credential, &check).await;
         Ok(check)
     }
@@ -72,16 +73,24 @@ impl Service {
         password: &Password,
         image: Option<&PullTarget>,
     ) -> Result<Check, Error> {
-        fits(credential, image)?;
-        let _turn = self.turns.for_organization(place.organization_id()).await.ok_or(Error::Crowded)?;
+        // Here it came beside the body.
+        let beside = |_| Error::Parameter { parameter: "image", rule: Invalid("must lie below the login's server") };
+        fits(credential, image).map_err(beside)?;
+        let turn = self.turns.for_organization(place.organization_id()).await.ok_or(Error::Crowded)?;
         let mut event = self.event(permit, Some(place), vec![credential.id.as_uuid()]);
         event.operation = Action::CredentialVerify;
         self.audit.record(event).await?;
-        let check = self.try_login(credential, password, image).await;
+        let check = self.try_login(credential, password, image, turn).await;
         if check.finding.is_proof_against() { Err(Error::NotVerified(check.finding)) } else { Ok(check) }
     }
 
-    async fn try_login(&self, credential: &Credential, password: &Password, image: Option<&PullTarget>) -> Check {
+    async fn try_login(
+        &self,
+        credential: &Credential,
+        password: &Password,
+        image: Option<&PullTarget>,
+        turn: Turn,
+    ) -> Check {
         let attempt = Attempt {
             server: &credential.server,
             username: credential.username.as_ref(),
@@ -89,7 +98,11 @@ impl Service {
             ca: credential.ca_certificates.as_ref(),
             image,
         };
-        let verdict = self.verifier.verify(attempt).await;
+        let verdict = if credential.is_access_key() {
+            Verdict { finding: Finding::AccessKey, rate_limit: None }
+        } else {
+            self.verifier.verify(attempt, turn).await
+        };
         metrics::counter!("regcred_checks_total", "result" => verdict.finding.stage().name()).increment(1);
         Check {
             finding: verdict.finding,
@@ -165,11 +178,18 @@ impl Service {
     }
 
     async fn check_again(&self, due: &DueCheck) -> Result<(), Error> {
+        // The turn comes first: until it does, the login may be changed, switched off, or tried by its owner.
+        let Some(turn) = self.turns.for_schedule().await else { return Ok(()) };
         let mut queries = self.store.read().await?;
         let Some(place) = queries.scope_find(&due.scope).await? else { return Ok(()) };
         let Some(found) = queries.sealed_credential_find(&place, due.id).await? else { return Ok(()) };
         drop(queries);
-        let _turn = self.turns.for_schedule().await;
+        let known = found.credential.last_check.as_ref().map(|check| check.finding);
+        if found.credential.availability(self.clock.now()) != Availability::Available
+            || known.is_some_and(Finding::is_left_alone)
+        {
+            return Ok(());
+        }
         // If it does not open, that is in the log, and the others have their turn all the same.
         let Ok(password) = self.open_to_verify(&found).await else { return Ok(()) };
         let objects = vec![due.id.as_uuid()];
@@ -177,7 +197,7 @@ impl Service {
         self.audit.record(event).await?;
         let credential = found.credential;
         let image = credential.last_check.as_ref().and_then(|check| check.image.clone());
-        let check = self.try_login(&credential, &password, image.as_ref()).await;
+        let check = self.try_login(&credential, &password, image.as_ref(), turn).await;
         if check.finding.stage().is_refusal() {
             tracing::warn!(credential = %due.id, scope = %due.scope, result = check.finding.name(), "a login does not work");
         }

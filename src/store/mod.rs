@@ -125,7 +125,7 @@ pub trait Store: Send + Sync + 'static {
     async fn check_put(&self, id: CredentialId, version: u32, check: &Check) -> Result<(), StoreError>;
 
     /// Looks at a part of all credentials, in the order of identifiers, and takes those that may be handed out `now` and of which nobody
-    /// has begun a check `since`. Nobody else is given them until that time has passed for them again.
+    /// has begun a check `since`, but for those that are left alone after what is known of them. Nobody else is given them until that time has passed for them again.
     async fn check_claim(
         &self,
         after: Option<CredentialId>,

@@ -53,8 +53,9 @@ impl<DB: Dialect> SqlStore<DB> {
         let mut page = sql::<DB>(
             "select c.id, s.name as scope_name, p.name as parent_name, \
              c.enabled and (c.expires_at is null or c.expires_at > $3) \
-             and (ch.attempted_at is null or ch.attempted_at <= $2) as due \
-             from (select id, scope_id, enabled, expires_at from credentials where id > $1 order by id limit $4) c \
+             and (ch.attempted_at is null or ch.attempted_at <= $2) as due, \
+             case when ch.version = c.version then ch.finding end as finding \
+             from (select id, scope_id, enabled, expires_at, version from credentials where id > $1 order by id limit $4) c \
              join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id \
              left join credential_checks ch on ch.credential_id = c.id order by c.id",
         )

@@ -124,6 +124,21 @@ pub async fn each_login_that_is_handed_out_has_its_turn_once_in_a_time(bench: Be
     assert_eq!(again.len(), 1, "no more than was asked for");
 }
 
+pub async fn a_login_that_was_refused_is_left_alone_until_its_password_is_another(bench: Bench) {
+    let acme = bench.scope("acme", None).await;
+    let credential = bench.credential(&acme, "ghcr.io").await;
+    let id = credential.id;
+    for (finding, number) in [(Finding::RegistryFailed, 1), (Finding::LoginAccepted, 1), (Finding::LoginRefused, 0)] {
+        bench.store.check_put(id, 1, &check(finding, NOW - 2 * HOUR)).await.unwrap();
+        assert_eq!(claim(&bench, NOW - HOUR, NOW - HOUR, 10).await.len(), number, "{finding:?}");
+    }
+    let new = Credential { version: 2, revision: 2, ..credential };
+    let mut tx = bench.begin().await;
+    assert!(tx.credential_update(&new, 1, None).await.unwrap());
+    bench.commit(tx).await;
+    assert_eq!(claim(&bench, NOW, NOW, 10).await.len(), 1, "of this one nothing is known");
+}
+
 pub async fn all_logins_have_their_turn_part_by_part(bench: Bench) {
     let acme = bench.scope("acme", None).await;
     let mut all = Vec::new();

@@ -225,6 +225,16 @@ async fn a_login_is_not_tried_for_what_it_is_not_offered_for() {
         let refused = problem(refused);
         assert_eq!((refused.status, slug(&refused)), (422, "invalid-body"), "{image}");
         assert_eq!(refused.errors[0].pointer, "/image");
+        assert_eq!(refused.errors[0].detail, "must lie below the login's server");
+        // On the way in it stands beside the body.
+        let new = login(&format!("{server}/new"), "bot", "pw");
+        let refused = shop.editor.credential_create_verified(&shop.scope, &new.request(), Some(&image)).await;
+        let refused = problem(refused);
+        assert_eq!((refused.status, slug(&refused)), (400, "invalid-parameter"), "{image}");
+        assert_eq!(
+            (refused.errors[0].pointer.as_str(), refused.errors[0].detail.as_str()),
+            ("image", "must lie below the login's server")
+        );
     }
     assert_eq!(peer.connections(), 0);
 }

@@ -67,7 +67,7 @@ async fn a_login_for_docker_hub_goes_to_its_token_server_and_its_limits_are_told
     let (password, ca) = (secret_password("pw"), authority.pem.parse().unwrap());
     let attempt =
         Attempt { server: &server, username: Some(&username), password: &password, ca: Some(&ca), image: None };
-    let verdict = verifier.verify(attempt).await;
+    let verdict = verifier.verify(attempt, ()).await;
     assert_eq!(verdict.finding, Finding::LoginAccepted);
     assert_eq!(verdict.rate_limit, Some(RateLimit { limit: 100, remaining: 99, window_seconds: Some(21600) }));
     let hosts: Vec<_> = registry.seen().iter().filter_map(|seen| seen.header("host").map(str::to_owned)).collect();

@@ -143,7 +143,6 @@ async fn what_is_no_registry_is_not_added_and_what_proves_nothing_is() {
         (login(&site.host(), "bot", "pw"), "no_registry_api"),
         (login(&signpost.host(), "bot", "pw"), "redirected"),
         (login(&other.host(), "bot", "pw"), "no_known_challenge"),
-        (login("registry.invalid", "bot", "pw"), "name_not_found"),
         (login(&strange.host(), "bot", "pw").vouched_by(&authority.pem), "certificate_name"),
     ] {
         let refused = problem(add(&login).await);
@@ -155,6 +154,7 @@ async fn what_is_no_registry_is_not_added_and_what_proves_nothing_is() {
         (login(&elsewhere.host(), "bot", "pw"), "not_a_registry", "realm_not_allowed"),
         (login(&own.host(), "bot", "pw"), "tls", "certificate_not_trusted"),
         (login("10.0.0.1", "bot", "pw"), "connect", "address_not_allowed"),
+        (login("registry.invalid", "bot", "pw"), "dns", "name_not_found"),
         (login(&open.host(), "bot", "pw"), "ok", "no_login_needed"),
     ] {
         let added = add(&login).await.unwrap();
@@ -299,6 +299,40 @@ async fn the_command_line_tries_one_or_all_and_says_so_by_its_exit_code() {
     assert!(!table.stderr.contains("Verifying"), "{table:?}");
     let both = cli.run(&["verify", host, "--all"], b"");
     assert_eq!(both.status, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_logins_one_that_cannot_be_tried_costs_the_others_nothing() {
+    let (peer, open) = (registry(), Peer::start(|_| Response::welcome()));
+    let shop = Shop::open(&[&peer.host(), &open.host()], &[]).await;
+    let part = |name: &str| login(&format!("{}/{name}", peer.host()), "bot", "right horse");
+    let broken = store(&shop.editor, &shop.scope, &part("a")).await;
+    store(&shop.editor, &shop.scope, &part("b")).await;
+    let options = SqliteConnectOptions::new().filename(shop.server.database());
+    let mut writer = SqliteConnection::connect_with(&options).await.unwrap();
+    let zeros = sqlx::query("update credentials set sealed = zeroblob(length(sealed)) where id = $1");
+    assert_eq!(zeros.bind(broken.id).execute(&mut writer).await.unwrap().rows_affected(), 1);
+    writer.close().await.unwrap();
+    let cli = shop.server.cli().env("REGCRED_PROJECT", "acme/shop");
+    let all = cli.run(&["verify", "--all", "-o", "json"], b"");
+    assert!(all.status != 0 && all.stderr.contains(&format!("warning: {} was not tried: ", broken.server)), "{all:?}");
+    let told: serde_json::Value = serde_json::from_str(&all.stdout).unwrap();
+    assert_eq!((told.as_array().map(Vec::len), &told[0]["result"]), (Some(1), &"ok".into()));
+
+    // What is not proven is neither good nor bad.
+    store(&shop.editor, &shop.scope, &login(&open.host(), "bot", "pw")).await;
+    let unproven = cli.run(&["verify", &open.host()], b"");
+    assert!(unproven.status == 6 && unproven.stdout.contains("asks for no login"), "{unproven:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_key_is_no_login_and_is_not_sent() {
+    let shop = Shop::open(&[], &[]).await;
+    let server = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+    let key = login(server, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    let added = shop.editor.credential_create_verified(&shop.scope, &key.request(), None).await.unwrap();
+    assert_eq!(added.last_check.as_ref().map(told), Some(("unavailable", "access_key")), "it is kept all the same");
+    assert_eq!(told(&shop.try_stored(&added, None).await), ("unavailable", "access_key"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

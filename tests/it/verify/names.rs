@@ -14,6 +14,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
+use tokio::sync::Notify;
 
 const ALLOWED: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const FORBIDDEN: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -60,7 +61,7 @@ async fn visit(answers: Vec<Vec<IpAddr>>) -> (Finding, [usize; 3]) {
     let verifier = Verifier::new(rules, Arc::<Names>::clone(&names));
     let (server, password) = (host.parse().unwrap(), secret_password("pw"));
     let attempt = Attempt { server: &server, username: None, password: &password, ca: None, image: None };
-    let finding = verifier.verify(attempt).await.finding;
+    let finding = verifier.verify(attempt, ()).await.finding;
     assert!(sink.seen().is_empty());
     (finding, [registry.connections(), sink.connections(), names.asked.load(Ordering::SeqCst)])
 }
@@ -96,4 +97,37 @@ async fn what_the_system_says_of_a_name_goes_under_the_same_guard() {
     let found = SystemResolver::default().resolve("localhost").await.unwrap();
     assert!(found.iter().all(IpAddr::is_loopback) && !found.is_empty(), "{found:?}");
     assert!(SystemResolver::default().resolve("registry.invalid").await.is_err());
+}
+
+/// Takes its time, as long as nobody tells it otherwise.
+#[derive(Default)]
+struct Slow {
+    released: Notify,
+}
+
+#[async_trait]
+impl Resolve for Slow {
+    async fn resolve(&self, _name: &str) -> io::Result<Vec<IpAddr>> {
+        self.released.notified().await;
+        Ok(vec![ALLOWED])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_lasts_until_the_name_server_has_answered() {
+    let names = Arc::new(Slow::default());
+    let verifier = Verifier::new(Rules::default(), Arc::<Slow>::clone(&names));
+    let (server, password) = ("registry.test".parse().unwrap(), secret_password("pw"));
+    let attempt = Attempt { server: &server, username: None, password: &password, ca: None, image: None };
+    let turn = Arc::new(());
+    let held = Arc::downgrade(&turn);
+    assert_eq!(verifier.verify(attempt, turn).await.finding, Finding::TimedOut);
+    assert!(held.upgrade().is_some(), "somebody is still asked");
+    names.released.notify_one();
+    let given_up = async {
+        while held.upgrade().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), given_up).await.expect("it is given up");
 }

@@ -114,6 +114,94 @@ async fn unavailable_what_does_not_come_to_an_end() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn unavailable_what_lets_nobody_in_from_here() {
+    is(&answered(Response::with(403, &[], "")).await, "unavailable", "forbidden");
+    let peer = Peer::start(|seen| match seen.header("authorization") {
+        Some(_) => Response::with(403, &[], ""),
+        None => Response::challenge("Basic realm=\"x\""),
+    });
+    assert_eq!(told(&at_peer(&peer, None).await), ("unavailable", "forbidden"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unavailable_an_answer_for_the_image_that_says_nothing() {
+    for (manifest, tags) in [(412, 200), (405, 200), (451, 200), (302, 200), (404, 405), (404, 302)] {
+        let peer = Peer::start(move |seen| match seen.header("authorization") {
+            None => Response::challenge("Basic realm=\"x\""),
+            Some(_) if seen.path.contains("/manifests/") => Response::with(manifest, &[], ""),
+            Some(_) if seen.path.contains("/tags/") => Response::with(tags, &[], ""),
+            Some(_) => Response::welcome(),
+        });
+        assert_eq!(told(&at_peer(&peer, Some("app")).await), ("unavailable", "unclear"), "{manifest} {tags}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_perhaps_no_registry_does_not_tell_which_passwords_it_takes() {
+    let html = [("content-type", "text/html")];
+    let challenge = || Response::with(401, &[("www-authenticate", "Basic realm=\"Jenkins\"")], "");
+    for (reply, result, reason) in [
+        (challenge(), "not_a_registry", "not_let_in"),
+        (Response::with(200, &html, "<html>welcome</html>"), "not_a_registry", "not_let_in"),
+        (Response::with(302, &[("location", "/")], ""), "not_a_registry", "not_let_in"),
+        (Response::with(403, &html, ""), "not_a_registry", "not_let_in"),
+        (Response::with(404, &html, ""), "not_a_registry", "not_let_in"),
+        (Response::with(429, &html, ""), "not_a_registry", "not_let_in"),
+        (Response::with(500, &html, ""), "not_a_registry", "not_let_in"),
+        (Response::Close, "not_a_registry", "not_let_in"),
+        (Response::welcome(), "ok", "login_accepted"),
+    ] {
+        let peer = Peer::start(move |seen| match seen.header("authorization") {
+            Some(_) => reply.clone(),
+            None => challenge(),
+        });
+        assert_eq!(told(&at_peer(&peer, None).await), (result, reason));
+    }
+}
+
+/// A registry that lets everybody in, and nobody without this login to its image or its list of tags.
+fn half_open(login: Option<&str>, manifest: u16, tags: u16) -> Peer {
+    let pair = login.map(|login| format!("Basic {}", STANDARD.encode(login)));
+    Peer::start(move |seen| {
+        let is_known = pair.is_some() && seen.header("authorization") == pair.as_deref();
+        let answer = |status| match status {
+            200 => Response::welcome(),
+            _ if is_known => Response::welcome(),
+            401 => Response::challenge("Basic realm=\"x\""),
+            status => Response::with(status, &[], ""),
+        };
+        match seen.path.as_str() {
+            "/v2/" => Response::welcome(),
+            path if path.contains("/manifests/") => answer(manifest),
+            _ => answer(tags),
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_login_that_an_open_registry_did_not_ask_for_nothing_is_said() {
+    let right = Some("bot:s3cret-pw");
+    for (login, manifest, tags, result, reason) in [
+        (right, 401, 200, "ok", "pull_allowed"),
+        (right, 404, 401, "ok", "pull_allowed"),
+        (None, 401, 200, "unauthorized", "login_refused"),
+        (None, 404, 401, "unauthorized", "login_refused"),
+        (right, 200, 200, "ok", "no_login_needed"),
+        (right, 404, 200, "ok", "no_login_needed"),
+        (None, 404, 404, "unavailable", "unclear"),
+        (None, 403, 200, "unavailable", "forbidden"),
+        (None, 404, 403, "unavailable", "forbidden"),
+        (None, 405, 200, "unavailable", "unclear"),
+    ] {
+        let peer = half_open(login, manifest, tags);
+        let check = at_peer(&peer, Some("app")).await;
+        assert_eq!(told(&check), (result, reason), "{manifest} {tags}");
+        let sent = peer.seen().iter().any(|seen| seen.header("authorization").is_some());
+        assert_eq!(sent, manifest == 401 || tags == 401, "{manifest} {tags}");
+    }
+}
+
 /// A registry with a token server of its own at the same address.
 fn with_tokens(host: &str, seen: &Seen, token: impl Fn(&Seen) -> Response) -> Response {
     match seen.header("authorization") {
@@ -134,7 +222,9 @@ async fn every_stage_of_the_token_server_is_told_too() {
         (token(r#"{"token": "a\r\nb: c"}"#), "not_a_registry", "no_token"),
         (token("<html>"), "not_a_registry", "no_token"),
         (Response::with(401, &[], ""), "unauthorized", "login_refused"),
-        (Response::with(403, &[], ""), "unauthorized", "login_refused"),
+        (Response::with(403, &[], ""), "unavailable", "forbidden"),
+        (Response::with(302, &[("location", "https://ghcr.io/")], ""), "not_a_registry", "no_token"),
+        (Response::Whole("SSH-2.0-OpenSSH\r\n\r\n".to_owned()), "not_a_registry", "no_token"),
         (Response::with(418, &[], ""), "not_a_registry", "no_token"),
         (Response::with(400, &[], r#"{"error":"invalid_scope"}"#), "not_a_registry", "no_token"),
         (Response::with(429, &[], ""), "rate_limited", "rate_limited"),

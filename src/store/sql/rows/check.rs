@@ -3,7 +3,7 @@
 use super::{Record, scope};
 use crate::{
     domain::{
-        check::{Check, RateLimit},
+        check::{Check, Finding, RateLimit},
         id::CredentialId,
         scope::Scope,
         timestamp::Timestamp,
@@ -53,6 +53,8 @@ pub(in crate::store::sql) struct DueRow {
     scope_name: String,
     parent_name: Option<String>,
     due: bool,
+    /// What is known of its present password.
+    finding: Option<String>,
 }
 
 impl Record for DueRow {
@@ -61,6 +63,8 @@ impl Record for DueRow {
 
     fn into_domain(self) -> Result<(DueCheck, bool), &'static str> {
         let scope: Scope = scope(Some(&self.scope_name), self.parent_name.as_ref())?;
-        Ok((DueCheck { scope, id: CredentialId::from_uuid(self.id) }, self.due))
+        let known = self.finding.and_then(|text| text.parse().ok());
+        let due = self.due && !known.is_some_and(Finding::is_left_alone);
+        Ok((DueCheck { scope, id: CredentialId::from_uuid(self.id) }, due))
     }
 }
