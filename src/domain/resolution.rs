@@ -14,7 +14,7 @@ use super::{
     id::CredentialId,
     image::ImageReference,
     matching::{Mismatch, distance, in_order, mismatch},
-    server::RegistryServer,
+    server::{DOCKER_HUB, RegistryServer},
     timestamp::Timestamp,
 };
 use std::collections::HashMap;
@@ -174,6 +174,9 @@ fn difference(
     let by_kubelet = matches!(consumer, Consumer::Kubelet | Consumer::Containerd);
     Some(match (chosen, used.and_then(|used| mismatch(image, used))) {
         (_, Some(Mismatch::ImagePrefix)) => "a docker config has no place for an image prefix",
+        (_, Some(Mismatch::Host | Mismatch::Port)) if !by_kubelet => {
+            "it takes all names of Docker Hub for one registry"
+        }
         (_, Some(Mismatch::Host | Mismatch::Port)) => {
             "it takes a host without a dot and a port for a part of Docker Hub"
         }
@@ -188,6 +191,9 @@ fn difference(
             "it sends no password without a user name"
         }
         (Some(_), None) if by_kubelet => "it takes an address in brackets without a port for a pattern",
+        (Some(_) | None, None) if image.host() == DOCKER_HUB => {
+            "it knows no paths, and looks for the login of the whole of Docker Hub, which is not there"
+        }
         (Some(_) | None, None) => "it knows no paths, and the registry has several logins, of which it takes none",
     })
 }

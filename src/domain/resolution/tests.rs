@@ -142,6 +142,10 @@ fn what_programs_do_otherwise_is_explained() {
     let hub = [named(credential(5, PROJECT, "docker.io")), named(credential(6, PROJECT, "docker.io/acme"))];
     check(&hub, "acme/x", &[(Docker, &[5], "whole"), (Podman, &[6], ""), (Kubelet, &[6], "")]);
     check(&hub, "nginx", &all(&[5]));
+    check(&hub[1..], "acme/x", &[(Docker, &[], "whole of Docker Hub"), (Podman, &[6], ""), (Kubelet, &[6], "")]);
+    check(&hub[1..], "nginx", &all(&[]));
+    let other_name = "registry-1.docker.io/library/nginx";
+    check(&hub[..1], other_name, &[(Docker, &[], ""), (Podman, &[5], "all names of Docker Hub"), (Kubelet, &[], "")]);
     check(&hub, "localhost/x", &[(Docker, &[], ""), (Podman, &[], ""), (Kubelet, &[5], "without a dot")]);
     // An address in brackets, and an image prefix.
     let address = named(credential(7, PROJECT, "[::1]"));
