@@ -6,7 +6,7 @@ use crate::domain::matching::{
 use proptest::prelude::*;
 
 fn resolved(credentials: &[Credential], reference: &str) -> Resolution {
-    resolve(&image(reference), credentials, time(100))
+    resolve(&image(reference), credentials.to_vec(), time(100))
 }
 
 fn number(id: CredentialId) -> u128 {
@@ -209,7 +209,7 @@ proptest! {
         let overridden = |one: &Credential| credentials.iter().any(|other| other.server == one.server && distance(&other.scope) < distance(&one.scope));
         let in_force: Vec<_> = credentials.iter().filter(|one| !overridden(one)).cloned().collect();
         let handed_out = docker_config::select(&in_force, std::slice::from_ref(&reference), time(100));
-        let found = resolve(&reference, &credentials, time(100));
+        let found = resolve(&reference, credentials.clone(), time(100));
         prop_assert_eq!(found.candidates.len(), credentials.len());
         prop_assert!(handed_out.entries.len() <= 1);
         prop_assert_eq!(found.chosen().map(|chosen| chosen.id), handed_out.entries.first().map(|entry| entry.credential.id));

@@ -213,7 +213,6 @@ impl<DB: Dialect> Queries for Session<DB> {
         sql::<DB>(concat!(
             "select ",
             credential_columns!(),
-            ca_column!(),
             shown_columns!(),
             credentials_in_force!(last_check!()),
             " and c.id > $3 and (cast($4 as text) is null or c.server = $4) order by c.id limit $5"
