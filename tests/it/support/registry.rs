@@ -106,7 +106,7 @@ impl Registry {
             (Ok(one), Ok(other)) => assert_eq!(one, other, "they have the same image"),
             // The words are the registry's.
             (Err(one), Err(other)) => {
-                assert_eq!([one, other].map(|said| said.contains("authentication required")), [true; 2])
+                assert_eq!([one, other].map(|said| said.contains("authentication required")), [true; 2]);
             }
             _ => panic!("skopeo and podman do not agree: {pulled:?}, {by_podman:?}"),
         }
