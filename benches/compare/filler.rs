@@ -109,6 +109,7 @@ impl Filler {
                 version: credential.version,
                 server: credential.server.as_str(),
                 username,
+                ca_certificates: None,
             };
             let sealed = key.seal(&password, &binding, &System);
             let fingerprint = key.fingerprint(&password, credential.server.as_str(), username);

@@ -17,7 +17,7 @@ use crate::{
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use comfy_table::{Cell, Color};
-use std::{convert::Infallible, path::Path, str::FromStr};
+use std::{convert::Infallible, fmt, path::Path, str::FromStr};
 
 /// A credential as people name it: by its identifier, or by its server, of which a scope has each only once.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ pub(super) fn list_hint(scope: &Scope) -> String {
 pub(super) fn explain_conflict(
     session: &Session,
     scope: &Scope,
-    server: Option<&RegistryServer>,
+    server: Option<&impl fmt::Display>,
 ) -> impl Fn(ClientError) -> Failure {
     move |error| {
         let exists = error.problem().is_some_and(|problem| problem.existing_id.is_some());

@@ -52,7 +52,7 @@ pub(super) async fn run(args: Resolve) -> Result<(), Failure> {
         }
     }
     if found.credential_id.is_none() {
-        output::note(&format!("No login of {} is for {}.", called(&scope), found.repository));
+        output::note(&format!("{} gives no login for {}.", called(&scope), found.repository));
     }
     for consumer in &found.consumers {
         let Some(difference) = &consumer.difference else { continue };

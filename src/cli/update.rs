@@ -21,7 +21,7 @@ use crate::{
         credential::{Email, Username},
         kind::RegistryKind,
         secret::Password,
-        server::{ImagePrefix, RegistryServer},
+        server::{ImagePrefix, StatedServer},
     },
 };
 use clap::{Args, ValueEnum, ValueHint};
@@ -66,9 +66,9 @@ pub(super) struct Update {
 /// What is to change, other than the password.
 #[derive(Debug, Clone, Default, Args)]
 struct Fields {
-    /// Another registry
+    /// Another registry; for one of Azure's the name is enough
     #[arg(short, long, alias = "docker-server", value_name = "SERVER", value_hint = ValueHint::Other)]
-    server: Option<RegistryServer>,
+    server: Option<StatedServer>,
     /// Another user name
     #[arg(short, long, alias = "docker-username", value_name = "NAME")]
     username: Option<Username>,

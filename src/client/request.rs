@@ -9,7 +9,7 @@ use crate::domain::{
     kind::RegistryKind,
     permission::Role,
     secret::Password,
-    server::{ImagePrefix, RegistryServer},
+    server::{ImagePrefix, RegistryServer, StatedServer},
     timestamp::Timestamp,
     token::TokenName,
 };
@@ -80,7 +80,7 @@ impl<T: Serialize> Serialize for Change<T> {
 pub struct CredentialChange<'a> {
     /// Another server; needs the password again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub server: Option<&'a RegistryServer>,
+    pub server: Option<&'a StatedServer>,
     /// Another kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<RegistryKind>,

@@ -27,6 +27,8 @@ pub struct PasswordBinding<'a> {
     pub server: &'a str,
     /// The username that it goes with. None is not the same as an empty one.
     pub username: Option<&'a str>,
+    /// The certificates that make a host that server, besides those that all trust.
+    pub ca_certificates: Option<&'a str>,
 }
 
 /// What a wrapped data key is bound to.
@@ -52,6 +54,7 @@ pub(super) struct Place<'a> {
     field: &'static [u8],
     server: &'a str,
     username: Option<&'a str>,
+    ca_certificates: Option<&'a str>,
 }
 
 impl<'a> From<&PasswordBinding<'a>> for Place<'a> {
@@ -65,6 +68,7 @@ impl<'a> From<&PasswordBinding<'a>> for Place<'a> {
             field: label::FIELD_PASSWORD,
             server: binding.server,
             username: binding.username,
+            ca_certificates: binding.ca_certificates,
         }
     }
 }
@@ -80,6 +84,7 @@ impl From<&KeyBinding> for Place<'static> {
             field: label::FIELD_KEY,
             server: "",
             username: None,
+            ca_certificates: None,
         }
     }
 }
@@ -88,7 +93,7 @@ impl Place<'_> {
     /// The associated data of an envelope with this header: every field behind its length, so that no two bindings
     /// give the same bytes.
     pub(super) fn associated_data(&self, header: &[u8]) -> Vec<u8> {
-        let login = login_hash(self.server, self.username);
+        let login = self.login_hash();
         let fields: [&[u8]; 8] = [
             self.purpose,
             header,
@@ -106,12 +111,16 @@ impl Place<'_> {
         }
         data
     }
-}
 
-fn login_hash(server: &str, username: Option<&str>) -> Output<Sha256> {
-    let mut hash = Sha256::default();
-    absorb_login(&mut hash, server, username);
-    hash.finalize()
+    /// Without certificates the bytes are those of before there were any.
+    fn login_hash(&self) -> Output<Sha256> {
+        let mut hash = Sha256::default();
+        absorb_login(&mut hash, self.server, self.username);
+        if let Some(certificates) = self.ca_certificates {
+            absorb(&mut hash, &Sha256::digest(certificates));
+        }
+        hash.finalize()
+    }
 }
 
 /// Feeds a login to a hash or a MAC: no two logins feed the same bytes.

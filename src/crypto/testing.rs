@@ -79,6 +79,7 @@ pub(super) fn password_binding() -> PasswordBinding<'static> {
         version: 1,
         server: "ghcr.io/acme",
         username: Some("bot"),
+        ca_certificates: None,
     }
 }
 

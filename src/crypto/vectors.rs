@@ -78,6 +78,7 @@ fn passwords_are_sealed_and_opened_as_published() {
             version: vector.number("password_version"),
             server: &server,
             username: username.as_deref(),
+            ca_certificates: None,
         };
         let plaintext = vector.text("password");
         let envelope = vector.bytes("envelope");

@@ -86,7 +86,7 @@ pub struct Credential {
     pub last_used_at: Option<Timestamp>,
     /// Whose key the password is, if it is a key that says so.
     pub identity: Option<Identity>,
-    /// Who may vouch for the registry, besides those whom all trust. Left out where logins are only handed out.
+    /// Who may vouch for the registry, besides those whom all trust. Left out of lists.
     pub ca_certificates: Option<CaCertificates>,
     /// What became of trying the login with its present password. Left out where logins are only handed out.
     pub last_check: Option<Check>,

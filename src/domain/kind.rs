@@ -58,6 +58,9 @@ const ECR_DOMAINS: [&str; 9] = [
 ];
 const GOOGLE_DOMAINS: [&str; 3] = [".gcr.io", ".pkg.dev", ".google.com"];
 const AZURE_DOMAINS: [&str; 4] = [".azurecr.io", ".azurecr.cn", ".azurecr.us", ".azurecr.de"];
+/// What Alibaba's shared registries are called, before their region.
+const ALIBABA_SERVICES: [&str; 5] =
+    ["registry", "registry-vpc", "registry-internal", "registry-intl", "registry-intl-vpc"];
 /// Hosts of clouds that have no kind of their own (Scaleway, Oracle), or are no registry of a known form, and so cannot be one
 /// of the others.
 const OTHER_CLOUD_DOMAINS: [&str; 3] = [".aliyuncs.com", ".scw.cloud", ".ocir.io"];
@@ -213,15 +216,23 @@ fn is_azure(host: &str) -> bool {
     AZURE_DOMAINS.iter().filter_map(|domain| host.strip_suffix(domain)).any(|registry| !registry.contains('.'))
 }
 
-/// The region in `registry[-vpc|-intl].REGION.aliyuncs.com`, or behind a registry's own name in `NAME.REGION.cr.aliyuncs.com`.
+/// The region in `registry[-vpc|-internal|-intl|-intl-vpc].REGION.aliyuncs.com`, `NAME-registry[-vpc].REGION.cr.aliyuncs.com` or
+/// `crpi-ID.REGION.personal.cr.aliyuncs.com`.
+///
+/// Nothing looser: below the same domain anybody names what he stores, as in `BUCKET.oss-REGION.aliyuncs.com`.
 #[must_use]
 pub fn alibaba_region(host: &str) -> Option<&str> {
     let labels: Vec<_> = host.strip_suffix(".aliyuncs.com")?.split('.').collect();
-    match labels.as_slice() {
-        [service, region] => (*service == "registry" || service.starts_with("registry-")).then_some(region),
-        [_name, region, "cr"] | [_name, region, "personal", "cr"] => Some(region),
-        _ => None,
-    }
+    let (is_registry, region) = match labels.as_slice() {
+        [service, region] => (ALIBABA_SERVICES.contains(service), region),
+        [name, region, "cr"] => {
+            let own = name.strip_suffix("-vpc").unwrap_or(name).strip_suffix("-registry");
+            (own.is_some_and(|own| !own.is_empty()), region)
+        }
+        [name, region, "personal", "cr"] => (name.starts_with("crpi-"), region),
+        _ => return None,
+    };
+    (is_registry && !region.starts_with("oss-")).then_some(region)
 }
 
 fn is_other_cloud(host: &str) -> bool {

@@ -14,7 +14,7 @@ use super::{
     id::CredentialId,
     image::ImageReference,
     matching::{Mismatch, distance, in_order, mismatch},
-    server::RegistryServer,
+    server::{DOCKER_HUB, RegistryServer},
     timestamp::Timestamp,
 };
 use std::collections::HashMap;
@@ -94,43 +94,56 @@ impl Resolution {
 
 /// Finds out what an image gets of these credentials, which are all that a scope has or inherits, also those it overrides.
 #[must_use]
-pub fn resolve(image: &ImageReference, credentials: &[Credential], now: Timestamp) -> Resolution {
+pub fn resolve(image: &ImageReference, credentials: Vec<Credential>, now: Timestamp) -> Resolution {
+    let overriding = overriding(&credentials);
+    let (overridden, in_force): (Vec<_>, Vec<_>) =
+        credentials.into_iter().partition(|credential| overriding.contains_key(&credential.id));
+    let selection = docker_config::select(&in_force, &[], now);
+
+    let mut sorted: Vec<&Credential> = in_force.iter().chain(&overridden).collect();
+    sorted.sort_by(|a, b| mismatch(image, a).cmp(&mismatch(image, b)).then_with(|| in_order(a, b)));
+    let mut chosen: Option<&Credential> = None;
+    let mut found = HashMap::with_capacity(sorted.len());
+    for (place, credential) in sorted.into_iter().enumerate() {
+        let nearer = overriding.get(&credential.id);
+        let reason = match (mismatch(image, credential), nearer, credential.availability(now)) {
+            (Some(mismatch), ..) => Reason::Mismatch(mismatch),
+            (None, Some(nearer), _) => Reason::Overridden(*nearer),
+            (None, None, Availability::Disabled) => Reason::Disabled,
+            (None, None, Availability::Expired) => Reason::Expired,
+            (None, None, Availability::Available) => match chosen {
+                Some(chosen) => Reason::Overridden(chosen.id),
+                None => Reason::Chosen,
+            },
+        };
+        if reason == Reason::Chosen {
+            chosen = Some(credential);
+        }
+        found.insert(credential.id, (place, reason));
+    }
+    let consumers = outcomes(image, &selection, chosen);
+
+    let mut candidates: Vec<_> = in_force
+        .into_iter()
+        .chain(overridden)
+        .map(|credential| Candidate { reason: found[&credential.id].1, credential })
+        .collect();
+    candidates.sort_by_key(|candidate| found[&candidate.credential.id].0);
+    Resolution { candidates, consumers }
+}
+
+/// Those that another one for the same server overrides, each with that one.
+fn overriding(credentials: &[Credential]) -> HashMap<CredentialId, CredentialId> {
     let mut nearest: HashMap<&RegistryServer, (u8, CredentialId)> = HashMap::with_capacity(credentials.len());
     for credential in credentials {
         let this = (distance(&credential.scope), credential.id);
         nearest.entry(&credential.server).and_modify(|known| *known = this.min(*known)).or_insert(this);
     }
-    let overriding = |credential: &Credential| {
+    let overriding = credentials.iter().filter_map(|credential| {
         let (near, id) = nearest[&credential.server];
-        (near < distance(&credential.scope)).then_some(id)
-    };
-    let mut in_force = credentials.to_vec();
-    in_force.retain(|credential| overriding(credential).is_none());
-    let selection = docker_config::select(&in_force, &[], now);
-
-    let mut sorted: Vec<&Credential> = credentials.iter().collect();
-    sorted.sort_by(|a, b| mismatch(image, a).cmp(&mismatch(image, b)).then_with(|| in_order(a, b)));
-    let mut chosen = None;
-    let mut candidates = Vec::with_capacity(sorted.len());
-    for credential in sorted {
-        let reason = match (mismatch(image, credential), overriding(credential), credential.availability(now)) {
-            (Some(mismatch), ..) => Reason::Mismatch(mismatch),
-            (None, Some(nearer), _) => Reason::Overridden(nearer),
-            (None, None, Availability::Disabled) => Reason::Disabled,
-            (None, None, Availability::Expired) => Reason::Expired,
-            (None, None, Availability::Available) => match chosen {
-                Some(chosen) => Reason::Overridden(chosen),
-                None => Reason::Chosen,
-            },
-        };
-        if reason == Reason::Chosen {
-            chosen = Some(credential.id);
-        }
-        candidates.push(Candidate { credential: credential.clone(), reason });
-    }
-    let chosen = credentials.iter().find(|credential| Some(credential.id) == chosen);
-    let consumers = outcomes(image, &selection, chosen);
-    Resolution { candidates, consumers }
+        (near < distance(&credential.scope)).then_some((credential.id, id))
+    });
+    overriding.collect()
 }
 
 fn outcomes(
@@ -174,6 +187,9 @@ fn difference(
     let by_kubelet = matches!(consumer, Consumer::Kubelet | Consumer::Containerd);
     Some(match (chosen, used.and_then(|used| mismatch(image, used))) {
         (_, Some(Mismatch::ImagePrefix)) => "a docker config has no place for an image prefix",
+        (_, Some(Mismatch::Host | Mismatch::Port)) if !by_kubelet => {
+            "it takes all names of Docker Hub for one registry"
+        }
         (_, Some(Mismatch::Host | Mismatch::Port)) => {
             "it takes a host without a dot and a port for a part of Docker Hub"
         }
@@ -188,6 +204,9 @@ fn difference(
             "it sends no password without a user name"
         }
         (Some(_), None) if by_kubelet => "it takes an address in brackets without a port for a pattern",
+        (Some(_) | None, None) if image.host() == DOCKER_HUB => {
+            "it knows no paths, and looks for the login of the whole of Docker Hub, which is not there"
+        }
         (Some(_) | None, None) => "it knows no paths, and the registry has several logins, of which it takes none",
     })
 }

@@ -14,7 +14,7 @@ use super::{
     kind::RegistryKind,
     text::{Invalid, text_type},
 };
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 text_type! {
     /// A registry, or a part of one: `host[:port][/path]`, as in `ghcr.io`, `localhost:5000` or `quay.io/acme`.
@@ -37,15 +37,16 @@ pub(super) const DOCKER_HUB: &str = "docker.io";
 /// for Hub images finds exactly this one).
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 const DOCKER_HUB_WEBSITE: &str = "hub.docker.com";
-const DOCKER_HUB_NAMES: [&str; 5] =
+/// All names of Docker Hub that people state.
+pub(super) const DOCKER_HUB_NAMES: [&str; 5] =
     [DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", DOCKER_HUB_WEBSITE];
 
 /// More than any valid server needs, so that no rule works on a huge text.
 const MAX_BYTES: usize = 1024;
 
 /// A server as its owner states it: in full, or as the name of a registry, which is enough for some kinds.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum StatedServer {
     /// In full.
     Full(RegistryServer),
@@ -95,6 +96,21 @@ impl TryFrom<String> for StatedServer {
 
     fn try_from(text: String) -> Result<Self, Invalid> {
         text.parse()
+    }
+}
+
+impl From<StatedServer> for String {
+    fn from(stated: StatedServer) -> Self {
+        stated.to_string()
+    }
+}
+
+impl fmt::Display for StatedServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(server) => f.write_str(server.as_str()),
+            Self::Name(name) => f.write_str(name),
+        }
     }
 }
 

@@ -27,7 +27,7 @@ const PRIVATE_V4: [(Ipv4Addr, u32); 17] = [
 const AZURE_HOST: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
 /// What of the global unicast addresses `2000::/3` is not public. Everything outside of those is not, either: loopback,
-/// unspecified, IPv4-mapped and -compatible ones, local NAT64, unique local, link-local, site-local, multicast.
+/// unspecified, IPv4-compatible ones, local NAT64, unique local, link-local, site-local, multicast.
 const PRIVATE_V6: [(Ipv6Addr, u32); 5] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocols' own: Teredo, ORCHID, benchmarking
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation

@@ -130,6 +130,8 @@ mod tests {
             ("registry.cn-beijing.aliyuncs.com", "https://dockerauth.cn-beijing.aliyuncs.com:8443/auth"),
             ("registry.cn-beijing.aliyuncs.com:8443", "https://dockerauth.cn-beijing.aliyuncs.com/auth"),
             ("registry.cn-beijing.aliyuncs.com.evil.example", "https://dockerauth.cn-beijing.aliyuncs.com/auth"),
+            ("registry-evil.oss-cn-beijing.aliyuncs.com", "https://dockerauth.cn-hangzhou.aliyuncs.com/auth"),
+            ("registry-evil.oss-cn-beijing.aliyuncs.com", "https://dockerauth.oss-cn-beijing.aliyuncs.com/auth"),
             ("oss.cn-beijing.aliyuncs.com", "https://dockerauth.cn-beijing.aliyuncs.com/auth"),
             ("registry.digitalocean.com", "https://digitalocean.com/v2/registry/auth"),
             ("docker.io", "http://auth.docker.io/token"),

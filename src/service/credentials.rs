@@ -4,7 +4,7 @@ use super::{Error, Service, Thing, Unauthenticated, adding::Adding};
 use crate::{
     crypto::binding::PasswordBinding,
     domain::{
-        check::PullTarget,
+        check::{CaCertificates, PullTarget},
         convention::Finding,
         credential::{Checked, Credential, CredentialPatch, NewCredential, Username},
         id::{CredentialId, ScopeId},
@@ -149,6 +149,7 @@ impl Service {
             version: credential.version,
             server: credential.server.as_str(),
             username: credential.username.as_ref().map(Username::as_str),
+            ca_certificates: credential.ca_certificates.as_ref().map(CaCertificates::as_str),
         }
     }
 

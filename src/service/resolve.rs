@@ -48,7 +48,7 @@ impl Service {
                 unreadable.extend(lost);
             }
         }
-        let resolution = resolve(image, &credentials, self.clock.now());
+        let resolution = resolve(image, credentials, self.clock.now());
         Ok(Resolved { resolution, unreadable: unreadable.len() as u64 })
     }
 }

@@ -94,13 +94,19 @@ async fn an_altered_credential_is_named_in_the_log_and_nothing_else_suffers() {
     const FLIP: [&str; 2] =
         ["select sealed from credentials where id = $1", "update credentials set sealed = $2 where id = $1"];
     /// What was done to the row, and whether it can still be listed and shown, since only opening it tells.
-    const CHANGES: [(&str, &str, bool); 9] = [
+    const CHANGES: [(&str, &str, bool); 10] = [
         ("truncated", "update credentials set sealed = substr(sealed, 1, 60) where id = $1", true),
         ("cut", "update credentials set sealed = substr(sealed, 1, length(sealed) - 1) where id = $1", true),
         ("empty", "update credentials set sealed = x'' where id = $1", true),
         ("renamed", "update credentials set username = 'mallory' where id = $1", true),
         ("redirected", "update credentials set server = 'ghcr.io/mallory' where id = $1", true),
         ("advanced", "update credentials set version = 2 where id = $1", true),
+        (
+            "vouched",
+            "update credentials set ca_certificates = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' \
+             where id = $1",
+            true,
+        ),
         ("misnamed", "update credentials set username = 'a:b' where id = $1", false),
         ("misplaced", "update credentials set server = 'not a server' where id = $1", false),
         ("negative", "update credentials set version = -1 where id = $1", false),

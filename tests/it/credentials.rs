@@ -72,8 +72,7 @@ async fn what_was_added_is_where_the_location_says_under_the_tag_that_it_was_giv
     let expected = json!({"id": id, "scope": scope.to_string(), "inherited": false, "server": "ghcr.io/acme",
         "kind": "github", "username": "bot", "email": "ops@acme.example", "image_prefix": "ghcr.io/acme/app",
         "enabled": true, "version": 1, "expires_at": "2099-01-01T00:00:00.000000Z", "created_at": now,
-        "updated_at": now, "rotated_at": now, "last_used_at": null, "ca_certificates": null,
-        "last_check": null});
+        "updated_at": now, "rotated_at": now, "last_used_at": null, "last_check": null});
     assert_eq!(found.json(), expected);
 }
 

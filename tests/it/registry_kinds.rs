@@ -220,6 +220,13 @@ async fn the_command_line_takes_kinds_and_shows_warnings() {
     assert_eq!(quay.stdout.lines().count(), 1, "{quay:?}");
     let warning = "warning: the user name is no robot account such as namespace+robot, nor $oauthtoken or $app\n";
     assert_eq!(quay.stderr, format!("Added quay.io (acme) to acme/shop.\n{warning}"));
+    let moved = cli.run(&["update", "myreg.azurecr.io", "--server", "other", "--password-stdin"], b"hunter3");
+    assert_eq!(
+        (moved.status, moved.stderr.as_str()),
+        (0, "Updated other.azurecr.io (bot) in acme/shop, with a new password.\n")
+    );
+    let nameless = cli.run(&["update", "quay.io", "--server", "myreg", "--password-stdin"], b"hunter3");
+    assert!(nameless.status != 0 && nameless.stderr.contains("kind azure"), "{nameless:?}");
     let updated = cli.run(&["update", "quay.io", "--password-stdin"], b"hunter3");
     assert!(updated.stderr.ends_with(warning), "{updated:?}");
     for (arguments, word) in [

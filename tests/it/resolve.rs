@@ -201,7 +201,7 @@ async fn the_command_line_shows_the_reasons_and_the_differences() {
     assert_eq!(as_json["credential_id"], json!(whole.id));
     let nothing = cli.run(&["resolve", "nginx", "-o", "name"], b"");
     assert_eq!((nothing.status, nothing.stdout.as_str()), (0, ""));
-    assert_eq!(nothing.stderr, "No login of acme/shop is for docker.io/library/nginx.\n");
+    assert_eq!(nothing.stderr, "acme/shop gives no login for docker.io/library/nginx.\n");
     let refused = cli.run(&["resolve", "Hunter2 hunter2"], b"");
     assert!(refused.status != 0 && !refused.stderr.contains("unter2 h"), "{refused:?}");
 }

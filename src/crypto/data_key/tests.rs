@@ -32,10 +32,25 @@ fn a_password_opens_in_its_own_place_only() {
         PasswordBinding { username: Some("Bot"), ..right },
         PasswordBinding { username: Some(""), ..right },
         PasswordBinding { username: None, ..right },
+        PasswordBinding { ca_certificates: Some("theirs"), ..right },
+        PasswordBinding { ca_certificates: Some(""), ..right },
         PasswordBinding { scope: ScopeId::from_uuid(id(0xc1)), credential: CredentialId::from_uuid(id(0x51)), ..right },
     ];
     for (position, binding) in wrong.iter().enumerate() {
         assert_eq!(key.open(&sealed, binding).unwrap_err(), OpenError::WrongKey, "{position}");
+    }
+}
+
+#[test]
+fn certificates_are_neither_changed_nor_taken_away() {
+    let random = Counting::new();
+    let key = data_key(1, &random);
+    let right = PasswordBinding { ca_certificates: Some("ours"), ..password_binding() };
+    let sealed = key.seal(&password("hunter2"), &right, &random);
+    assert!(key.open(&sealed, &right).is_ok());
+    for ca_certificates in [None, Some(""), Some("theirs"), Some("ours ")] {
+        let wrong = PasswordBinding { ca_certificates, ..right };
+        assert_eq!(key.open(&sealed, &wrong).unwrap_err(), OpenError::WrongKey, "{ca_certificates:?}");
     }
 }
 

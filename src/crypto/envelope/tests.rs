@@ -173,13 +173,14 @@ fn text() -> impl Strategy<Value = String> {
     })
 }
 
-type AnyPlace = (u128, u128, u128, u32, String, Option<String>);
+type AnyPlace = (u128, u128, u128, u32, String, Option<String>, Option<String>);
 
 fn any_place() -> impl Strategy<Value = AnyPlace> {
-    (any::<u128>(), any::<u128>(), any::<u128>(), any::<u32>(), ".{0,80}", proptest::option::of(".{0,80}"))
+    let perhaps = || proptest::option::of(".{0,80}");
+    (any::<u128>(), any::<u128>(), any::<u128>(), any::<u32>(), ".{0,80}", perhaps(), perhaps())
 }
 
-fn binding((deployment, scope, credential, version, server, username): &AnyPlace) -> PasswordBinding<'_> {
+fn binding((deployment, scope, credential, version, server, username, certificates): &AnyPlace) -> PasswordBinding<'_> {
     PasswordBinding {
         deployment: DeploymentId::from_uuid(id(*deployment)),
         scope: ScopeId::from_uuid(id(*scope)),
@@ -187,6 +188,7 @@ fn binding((deployment, scope, credential, version, server, username): &AnyPlace
         version: *version,
         server,
         username: username.as_deref(),
+        ca_certificates: certificates.as_deref(),
     }
 }
 

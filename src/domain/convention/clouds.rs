@@ -131,9 +131,12 @@ pub(super) fn azure(login: &Login<'_>, found: &mut Findings) -> Result<(), Findi
 }
 
 pub(super) fn digitalocean(login: &Login<'_>, found: &mut Findings) {
-    let email = login.username.contains('@');
-    if login.username.is_empty() || login.password.is_some_and(|password| password != login.username && !email) {
-        found.warn(USERNAME, "must be the API token once more, as in the password");
+    // That the two are equal is told for every kind.
+    let is_password = login.password == Some(login.username);
+    if login.username.is_empty() {
+        found.warn(USERNAME, "must be there: the e-mail address of the account, with the API token as the password");
+    } else if !is_password && ["dop_v1_", "doo_v1_"].iter().any(|start| login.username.starts_with(start)) {
+        found.warn(USERNAME, "is an API token, and is shown to everybody who may see this login: the e-mail address of the account will do");
     }
 }
 

@@ -69,6 +69,7 @@ fn a_login_in_the_convention_of_its_registry_gives_no_warning() {
         ("harbor.example", "robot$shop+puller", "x"),
         ("harbor.example", "acme$shop+puller", "x"),
         ("registry.digitalocean.com", "ops@acme.example", "dop_v1_x"),
+        ("registry.digitalocean.com", "bot", "dop_v1_x"),
         ("registry.cn-hangzhou.aliyuncs.com", "puller@acme", "x"),
         ("de.icr.io", "iamapikey", "x"),
         ("cp.icr.io", "cp", "x"),
@@ -111,7 +112,8 @@ fn a_wrong_convention_is_a_warning_that_names_the_right_one() {
         ("harbor.example", "", "x", USERNAME, "robot$project+name"),
         ("harbor.example", "admin", "x", USERNAME, "robot$project+name"),
         ("harbor.example", "robot+puller", "x", USERNAME, "single quotes"),
-        ("registry.digitalocean.com", "bot", "x", USERNAME, "once more"),
+        ("registry.digitalocean.com", "", "dop_v1_x", USERNAME, "e-mail address"),
+        ("registry.digitalocean.com", "dop_v1_y", "dop_v1_x", USERNAME, "is an API token"),
         ("registry.digitalocean.com", "dop_v1_x", "dop_v1_x", USERNAME, "shown to everybody"),
         ("registry.cn-hangzhou.aliyuncs.com", "", "x", USERNAME, "RAM"),
         ("icr.io", "bot", "x", USERNAME, "iamapikey"),
@@ -223,6 +225,7 @@ fn without_the_password_only_the_user_name_is_looked_at() {
         ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "AWS", 0),
         ("icr.io", "iambearer", 0),
         ("registry.digitalocean.com", "bot", 0),
+        ("registry.digitalocean.com", "dop_v1_x", 1),
         ("registry.cn-hangzhou.aliyuncs.com", "cr_temp_user", 0),
     ] {
         let found = found(server, username, None).unwrap();

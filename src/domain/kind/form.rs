@@ -3,7 +3,7 @@
 //! The table says what providers want today. What regcred itself holds a login to stands in
 //! [`convention`](super::super::convention), and a test holds the two together.
 
-use super::RegistryKind;
+use super::{super::server::DOCKER_HUB_NAMES, RegistryKind};
 
 /// What a form asks for a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ use Name::{Fixed, Like};
 
 const DOCKER_HUB: Form = Form {
     title: "Docker Hub",
-    hosts: &["docker.io", "index.docker.io", "registry-1.docker.io"],
+    hosts: &DOCKER_HUB_NAMES,
     server: Asked::No,
     example: "docker.io/acme",
     logins: &[
@@ -94,12 +94,51 @@ const DOCKER_HUB: Form = Form {
 
 const AWS_ECR: Form = Form {
     title: "Amazon Elastic Container Registry",
-    hosts: &["*.dkr.ecr.*.amazonaws.com", "*.dkr-ecr.*.on.aws", "public.ecr.aws", "ecr-public.aws.com"],
+    hosts: &[
+        "*.dkr.ecr.*.amazonaws.com",
+        "*.dkr-ecr.*.amazonaws.com",
+        "*.dkr.ecr-fips.*.amazonaws.com",
+        "*.dkr-ecr-fips.*.amazonaws.com",
+        "*.dkr.ecr.*.amazonaws.com.cn",
+        "*.dkr-ecr.*.amazonaws.com.cn",
+        "*.dkr.ecr-fips.*.amazonaws.com.cn",
+        "*.dkr-ecr-fips.*.amazonaws.com.cn",
+        "*.dkr.ecr.*.amazonaws.eu",
+        "*.dkr-ecr.*.amazonaws.eu",
+        "*.dkr.ecr-fips.*.amazonaws.eu",
+        "*.dkr-ecr-fips.*.amazonaws.eu",
+        "*.dkr.ecr.*.on.aws",
+        "*.dkr-ecr.*.on.aws",
+        "*.dkr.ecr-fips.*.on.aws",
+        "*.dkr-ecr-fips.*.on.aws",
+        "*.dkr.ecr.*.on.amazonwebservices.com.cn",
+        "*.dkr-ecr.*.on.amazonwebservices.com.cn",
+        "*.dkr.ecr-fips.*.on.amazonwebservices.com.cn",
+        "*.dkr-ecr-fips.*.on.amazonwebservices.com.cn",
+        "*.dkr.ecr.*.sc2s.sgov.gov",
+        "*.dkr-ecr.*.sc2s.sgov.gov",
+        "*.dkr.ecr-fips.*.sc2s.sgov.gov",
+        "*.dkr-ecr-fips.*.sc2s.sgov.gov",
+        "*.dkr.ecr.*.c2s.ic.gov",
+        "*.dkr-ecr.*.c2s.ic.gov",
+        "*.dkr.ecr-fips.*.c2s.ic.gov",
+        "*.dkr-ecr-fips.*.c2s.ic.gov",
+        "*.dkr.ecr.*.cloud.adc-e.uk",
+        "*.dkr-ecr.*.cloud.adc-e.uk",
+        "*.dkr.ecr-fips.*.cloud.adc-e.uk",
+        "*.dkr-ecr-fips.*.cloud.adc-e.uk",
+        "*.dkr.ecr.*.csp.hci.ic.gov",
+        "*.dkr-ecr.*.csp.hci.ic.gov",
+        "*.dkr.ecr-fips.*.csp.hci.ic.gov",
+        "*.dkr-ecr-fips.*.csp.hci.ic.gov",
+        "public.ecr.aws",
+        "ecr-public.aws.com",
+    ],
     server: Asked::Required,
     example: "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
     logins: &[
-        login("Access key", Like("the access key id (AKIA...)"), "secret access key"),
         passing("Token", Fixed("AWS"), "token of `aws ecr get-login-password`", "12 hours"),
+        login("Access key", Like("the access key id (AKIA...)"), "secret access key"),
     ],
     warnings: &[
         "A token is good for 12 hours; then it must be replaced.",
@@ -110,7 +149,7 @@ const AWS_ECR: Form = Form {
 
 const GOOGLE: Form = Form {
     title: "Google Artifact Registry",
-    hosts: &["*.pkg.dev", "gcr.io", "*.gcr.io"],
+    hosts: &["*.pkg.dev", "gcr.io", "*.gcr.io", "*.google.com"],
     server: Asked::Required,
     example: "europe-docker.pkg.dev/project/repository",
     logins: &[
@@ -201,14 +240,25 @@ const DIGITALOCEAN: Form = Form {
     hosts: &["registry.digitalocean.com"],
     server: Asked::Optional,
     example: "registry.digitalocean.com/acme",
-    logins: &[login("API token", Like("the API token once more"), "API token (registry:read)")],
-    warnings: &["The user name is listed to everybody who may see the login: give a token that can do nothing else."],
+    logins: &[login("API token", Like("the e-mail address of your account"), "API token (registry:read)")],
+    warnings: &[
+        "Some guides put the token in place of the user name, too, where everybody sees it who may see the login.",
+    ],
     guide: "docs/registries/digitalocean.md",
 };
 
 const ALIBABA: Form = Form {
     title: "Alibaba Cloud Container Registry",
-    hosts: &["registry.*.aliyuncs.com", "registry-*.*.aliyuncs.com", "*.*.cr.aliyuncs.com"],
+    hosts: &[
+        "registry.*.aliyuncs.com",
+        "registry-vpc.*.aliyuncs.com",
+        "registry-internal.*.aliyuncs.com",
+        "registry-intl.*.aliyuncs.com",
+        "registry-intl-vpc.*.aliyuncs.com",
+        "*-registry.*.cr.aliyuncs.com",
+        "*-registry-vpc.*.cr.aliyuncs.com",
+        "crpi-*.*.personal.cr.aliyuncs.com",
+    ],
     server: Asked::Required,
     example: "acme-registry.cn-hangzhou.cr.aliyuncs.com",
     logins: &[

@@ -6,7 +6,7 @@ use crate::domain::matching::{
 use proptest::prelude::*;
 
 fn resolved(credentials: &[Credential], reference: &str) -> Resolution {
-    resolve(&image(reference), credentials, time(100))
+    resolve(&image(reference), credentials.to_vec(), time(100))
 }
 
 fn number(id: CredentialId) -> u128 {
@@ -142,6 +142,10 @@ fn what_programs_do_otherwise_is_explained() {
     let hub = [named(credential(5, PROJECT, "docker.io")), named(credential(6, PROJECT, "docker.io/acme"))];
     check(&hub, "acme/x", &[(Docker, &[5], "whole"), (Podman, &[6], ""), (Kubelet, &[6], "")]);
     check(&hub, "nginx", &all(&[5]));
+    check(&hub[1..], "acme/x", &[(Docker, &[], "whole of Docker Hub"), (Podman, &[6], ""), (Kubelet, &[6], "")]);
+    check(&hub[1..], "nginx", &all(&[]));
+    let other_name = "registry-1.docker.io/library/nginx";
+    check(&hub[..1], other_name, &[(Docker, &[], ""), (Podman, &[5], "all names of Docker Hub"), (Kubelet, &[], "")]);
     check(&hub, "localhost/x", &[(Docker, &[], ""), (Podman, &[], ""), (Kubelet, &[5], "without a dot")]);
     // An address in brackets, and an image prefix.
     let address = named(credential(7, PROJECT, "[::1]"));
@@ -205,7 +209,7 @@ proptest! {
         let overridden = |one: &Credential| credentials.iter().any(|other| other.server == one.server && distance(&other.scope) < distance(&one.scope));
         let in_force: Vec<_> = credentials.iter().filter(|one| !overridden(one)).cloned().collect();
         let handed_out = docker_config::select(&in_force, std::slice::from_ref(&reference), time(100));
-        let found = resolve(&reference, &credentials, time(100));
+        let found = resolve(&reference, credentials.clone(), time(100));
         prop_assert_eq!(found.candidates.len(), credentials.len());
         prop_assert!(handed_out.entries.len() <= 1);
         prop_assert_eq!(found.chosen().map(|chosen| chosen.id), handed_out.entries.first().map(|entry| entry.credential.id));

@@ -82,9 +82,8 @@ pub struct Credential {
     /// When it was handed out last, to within a minute; `null` if never.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Timestamp>,
-    /// Certificates in PEM that may vouch for the registry, besides those that all trust.
-    #[serde(default)]
-    #[schema(required = true)]
+    /// Certificates in PEM that may vouch for the registry, besides those that all trust. Absent if there are none, and in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_certificates: Option<String>,
     /// The result of the last verification of the present password; `null` if there was none.
     pub last_check: Option<LastCheck>,

@@ -198,9 +198,9 @@ impl Verifier {
 
 /// Opens a password in its place, and forgets it.
 fn open(key: &DataKey, deployment: DeploymentId, scope: Option<ScopeId>, row: &Row) -> Result<(), OpenError> {
-    let username = match row.value("username") {
-        Value::Null => None,
-        _ => Some(row.text("username").ok_or(OpenError::Malformed)?),
+    let optional = |column| match row.value(column) {
+        Value::Null => Ok(None),
+        _ => row.text(column).map(Some).ok_or(OpenError::Malformed),
     };
     let binding = PasswordBinding {
         deployment,
@@ -208,7 +208,8 @@ fn open(key: &DataKey, deployment: DeploymentId, scope: Option<ScopeId>, row: &R
         credential: CredentialId::from_uuid(row.uuid("id").ok_or(OpenError::Malformed)?),
         version: row.version("version").ok_or(OpenError::Malformed)?,
         server: row.text("server").ok_or(OpenError::Malformed)?,
-        username,
+        username: optional("username")?,
+        ca_certificates: optional("ca_certificates")?,
     };
     let sealed = Sealed::from_bytes(row.bytes("sealed").unwrap_or_default().to_vec())?;
     key.open(&sealed, &binding).map(drop)

@@ -44,7 +44,14 @@ macro_rules! credential_columns {
 /// What is shown of a credential besides: columns of `c`, and of its check `ch`.
 macro_rules! shown_columns {
     () => {
-        ", c.ca_certificates, ch.finding, ch.checked_at, ch.image, ch.rate_limit, ch.rate_remaining, ch.rate_window"
+        ", ch.finding, ch.checked_at, ch.image, ch.rate_limit, ch.rate_remaining, ch.rate_window"
+    };
+}
+
+/// Who may vouch for the registry of the credential `c`: not for lists, since they can be long.
+macro_rules! ca_column {
+    () => {
+        ", c.ca_certificates"
     };
 }
 
@@ -227,6 +234,7 @@ impl<DB: Dialect> Queries for Session<DB> {
         sql::<DB>(concat!(
             "select ",
             credential_columns!(),
+            ca_column!(),
             shown_columns!(),
             " from credentials c join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id",
             last_check!(),
@@ -268,6 +276,7 @@ impl<DB: Dialect> Queries for Session<DB> {
         sql::<DB>(concat!(
             "select ",
             credential_columns!(),
+            ca_column!(),
             shown_columns!(),
             sealed_columns!(),
             " from credentials c join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id",
@@ -285,6 +294,8 @@ impl<DB: Dialect> Queries for Session<DB> {
         sql::<DB>(concat!(
             "select ",
             credential_columns!(),
+            // A part of what its password is bound to.
+            ca_column!(),
             sealed_columns!(),
             credentials_in_force!(" left join data_keys k on k.scope_id = c.scope_id"),
             " order by c.id"

@@ -10,6 +10,7 @@ use regcred::{
     },
     domain::{
         audit::{AuditEvent, Outcome},
+        check::CaCertificates,
         credential::{Credential, Username},
         id::{CredentialId, DataKeyId, DeploymentId, EventId, MasterKeyId, RequestId, ScopeId, TokenId},
         kind::RegistryKind,
@@ -287,6 +288,7 @@ impl Bench {
             version: credential.version,
             server: credential.server.as_str(),
             username: credential.username.as_ref().map(Username::as_str),
+            ca_certificates: credential.ca_certificates.as_ref().map(CaCertificates::as_str),
         }
     }
 

@@ -225,6 +225,12 @@ async fn other_certificates_need_the_password_again() {
     assert_eq!(changed.ca_certificates.as_deref(), Some(ca.as_str()));
     let shown = shop.editor.credential_get(&shop.scope, id(&stored)).await.unwrap().value;
     assert_eq!(as_json(&shown), as_json(&changed));
+    // They can be long, so lists leave them out; what is handed out opens with them.
+    let listed = shop.editor.credential_list_all(&shop.scope, None).await.unwrap().items;
+    assert_eq!((listed[0].id, &listed[0].ca_certificates), (stored.id, &None));
+    assert!(as_json(&listed[0]).get("ca_certificates").is_none());
+    let deployer = shop.server.client(Role::Deployer, &shop.scope).await;
+    assert!(pull(&deployer, &project("acme/shop"), &[]).await.unwrap().contains("registry.example.com"));
     let clear = CredentialChange { ca_certificates: Change::Clear, ..CredentialChange::default() };
     let refused = problem(shop.editor.credential_update(&shop.scope, id(&stored), &clear, None).await);
     assert_eq!(slug(&refused), "password-needed");
