@@ -143,7 +143,7 @@ impl RegistryServer {
     /// The key that consumers look for in a docker config of many logins: a path stays a part of it.
     #[must_use]
     pub fn config_key(&self) -> &str {
-        if self.0 == DOCKER_HUB { DOCKER_HUB_KEY } else { &self.0 }
+        if *self.0 == *DOCKER_HUB { DOCKER_HUB_KEY } else { &self.0 }
     }
 
     /// The registry's own key, for consumers that know no paths, as docker.

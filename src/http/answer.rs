@@ -222,11 +222,11 @@ pub(super) fn audit_event(recorded: &RecordedEvent, seen_from: &Scope) -> wire::
         id: event.id.as_uuid(),
         at: event.at,
         request_id: event.request_id.as_uuid(),
-        principal: event.principal.clone(),
+        principal: event.principal.to_string(),
         token_id: event.token_id.map(|id| id.as_uuid()),
         scope: event.scope.to_string(),
         operation: event.operation.name().to_owned(),
-        object_ids: event.objects.clone(),
+        object_ids: event.objects.to_vec(),
         outcome: event.outcome.name().to_owned(),
         address: event.address.map(|address| address.to_string()),
     }

@@ -175,7 +175,7 @@ impl Service {
     }
 
     /// The event that tells of a permitted change.
-    fn event(&self, permit: &Permit, place: Option<&ScopeRecord>, objects: Vec<Uuid>) -> AuditEvent {
+    fn event(&self, permit: &Permit, place: Option<&ScopeRecord>, objects: impl Into<Arc<[Uuid]>>) -> AuditEvent {
         AuditEvent::of(&*self.clock, &*self.random, permit, place, objects, Outcome::Success)
     }
 

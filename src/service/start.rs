@@ -330,7 +330,7 @@ impl Start {
             tx.master_key_insert(&record.expect("the identifier is one of the keyring's own")).await?;
         }
         let key = Service::data_key_create(&mut *tx, &self.keyring, (clock, random), deployment.id, None).await?;
-        let objects = ids.iter().map(MasterKeyId::as_uuid).collect();
+        let objects: Arc<[_]> = ids.iter().map(MasterKeyId::as_uuid).collect();
         tx.commit(AuditEvent::by_regcred(clock, random, Action::KeyAdd, objects)).await?;
         Ok((deployment.id, key))
     }
@@ -376,7 +376,7 @@ pub(super) async fn register_new(
     if new.is_empty() {
         return Ok(());
     }
-    let objects = new.iter().map(|record| record.id.as_uuid()).collect();
+    let objects: Arc<[_]> = new.iter().map(|record| record.id.as_uuid()).collect();
     tx.commit(AuditEvent::by_regcred(clock, random, Action::KeyAdd, objects)).await
 }
 
