@@ -8,10 +8,7 @@ pub mod form;
 #[cfg(test)]
 mod tests;
 
-use super::{
-    server::{DOCKER_HUB, RegistryServer},
-    text::Invalid,
-};
+use super::{docker_hub, server::RegistryServer, text::Invalid};
 use std::{fmt, str::FromStr};
 
 /// The sorts of registries that differ in how one logs in.
@@ -106,7 +103,7 @@ impl RegistryKind {
     pub fn infer(server: &RegistryServer) -> Self {
         let host = cloud_host(server);
         match host {
-            DOCKER_HUB => Self::DockerHub,
+            docker_hub::HOST => Self::DockerHub,
             "public.ecr.aws" | "ecr-public.aws.com" => Self::AwsEcr,
             "gcr.io" => Self::Google,
             "ghcr.io" => Self::Github,
@@ -140,7 +137,7 @@ impl RegistryKind {
     #[must_use]
     pub const fn default_server(self) -> Option<&'static str> {
         match self {
-            Self::DockerHub => Some(DOCKER_HUB),
+            Self::DockerHub => Some(docker_hub::HOST),
             Self::Github => Some("ghcr.io"),
             Self::Gitlab => Some("registry.gitlab.com"),
             Self::Quay => Some("quay.io"),

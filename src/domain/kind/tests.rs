@@ -111,7 +111,7 @@ fn a_host_that_shows_a_kind_fits_a_pattern_of_its_form() {
         }
     }
     // Whoever fills in a form has not put the name in normal form.
-    for name in crate::domain::server::DOCKER_HUB_NAMES {
+    for name in docker_hub::NAMES {
         assert_eq!(RegistryKind::infer(&server(name)), DockerHub);
         assert!(DockerHub.form().hosts.contains(&name), "{name}");
     }
