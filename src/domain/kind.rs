@@ -208,9 +208,24 @@ fn is_private_ecr(host: &str) -> bool {
         && region.is_some_and(|(_, domain)| ECR_DOMAINS.contains(&domain))
 }
 
-/// One label below Azure's domain; since registries can have a hash in their host, it may hold a `-`.
+/// `NAME[-HASH][.REGION.geo].DOMAIN`, as the kubelet's credential provider for Azure has it since
+/// <https://github.com/kubernetes-sigs/cloud-provider-azure/pull/10720>.
 fn is_azure(host: &str) -> bool {
-    AZURE_DOMAINS.iter().filter_map(|domain| host.strip_suffix(domain)).any(|registry| !registry.contains('.'))
+    AZURE_DOMAINS.iter().filter_map(|domain| host.strip_suffix(domain)).any(|registry| {
+        let (label, replica) = registry.split_once('.').unwrap_or((registry, "any.geo"));
+        is_azure_label(label) && replica.strip_suffix(".geo").is_some_and(is_alphanumeric)
+    })
+}
+
+/// The first label of the host of one of Azure's registries: its name, and behind a `-` the hash that keeps the host from being
+/// taken over once the registry is gone (its "domain name label").
+pub(super) fn is_azure_label(label: &str) -> bool {
+    let (name, hash) = label.split_once('-').unwrap_or((label, "0"));
+    is_alphanumeric(name) && is_alphanumeric(hash)
+}
+
+fn is_alphanumeric(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The region in `registry[-vpc|-internal|-intl|-intl-vpc].REGION.aliyuncs.com`, `NAME-registry[-vpc].REGION.cr.aliyuncs.com` or

@@ -12,7 +12,7 @@ mod tests;
 use super::{
     docker_hub,
     image::repository_path,
-    kind::RegistryKind,
+    kind::{RegistryKind, is_azure_label},
     text::{Invalid, text_type},
 };
 use std::{fmt, str::FromStr};
@@ -111,10 +111,12 @@ impl From<RegistryServer> for StatedServer {
     }
 }
 
-/// Azure's registries have 5 to 50 letters and digits, and may have a hash behind a `-`.
+/// Azure's registries are named by 5 to 50 letters and digits; people also write the first label of the host, which may have
+/// a hash behind that.
 fn is_registry_name(text: &str) -> bool {
-    (5..=63).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    let name = text.split_once('-').map_or(text, |(name, _)| name);
+    (5..=50).contains(&name.len())
+        && is_azure_label(text)
         && format!("{text}.azurecr.io").parse::<RegistryServer>().is_ok()
 }
 
