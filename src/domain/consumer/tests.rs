@@ -330,6 +330,10 @@ proptest! {
         let image: ImageReference = format!("{server}{below}").parse().unwrap();
         let [by_path, by_host] = [server.config_key(), server.registry_key()].map(|key| full(&[key]));
         let found = InTurn(vec![0]);
+        // What the kubelet cannot read it passes over without a word.
+        for key in [server.config_key(), server.registry_key()] {
+            prop_assert!(index_key(key).is_some(), "{}", key);
+        }
         // The kubelet takes an address in brackets for a pattern, unless a port follows: no key can help that.
         if !image.host().ends_with(']') {
             prop_assert_eq!(Kubelet.choose(&by_path, &image), found.clone());
