@@ -23,7 +23,7 @@ use challenge::Challenge;
 use crypto::{envelope::Sealed, keyring_file};
 use domain::{
     check::{CaCertificates, Finding, PullTarget},
-    consumer::{self, Consumer, Entry, Login},
+    consumer::{self, ConfigEntry, Consumer, LoginParts},
     convention,
     credential::{Email, Username},
     id::CredentialId,
@@ -60,7 +60,7 @@ pub fn server(data: &[u8]) {
     }
     let image: ImageReference = format!("{server}/app").parse().expect("an image can lie on every server");
     assert_eq!(image.host(), server.host());
-    let entry = Entry { key: server.config_key(), login: Login::Full };
+    let entry = ConfigEntry { key: server.config_key(), login: LoginParts::Full };
     // The kubelet takes an address in brackets without a port for a pattern.
     let found = !server.host().ends_with(']');
     assert_eq!(Consumer::Kubelet.choose(&[entry], &image) != consumer::Choice::Nothing, found);
@@ -92,7 +92,7 @@ pub fn image(data: &[u8]) {
 /// Keys of a docker config, one a line, and behind the last line end an image that is looked for.
 pub fn docker_config_keys(data: &[u8]) {
     let Some((keys, image)) = text(data).and_then(|text| text.rsplit_once('\n')) else { return };
-    let entries: Vec<_> = keys.lines().map(|key| Entry { key, login: Login::Full }).collect();
+    let entries: Vec<_> = keys.lines().map(|key| ConfigEntry { key, login: LoginParts::Full }).collect();
     let Ok(image) = image.parse::<ImageReference>() else { return };
     for consumer in Consumer::ALL {
         if let consumer::Choice::InTurn(places) | consumer::Choice::AnyOf(places) = consumer.choose(&entries, &image) {

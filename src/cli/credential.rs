@@ -178,6 +178,14 @@ fn said_of(check: &LastCheck, now: Timestamp) -> String {
     format!("{}{what}, {}: {}", check.result, ago(check.checked_at, now), check.detail)
 }
 
+/// How many certificates there are in PEM.
+fn certificates(pem: &str) -> String {
+    match pem.matches("-----BEGIN CERTIFICATE-----").count() {
+        1 => "1 certificate".to_owned(),
+        number => format!("{number} certificates"),
+    }
+}
+
 /// How many pulls a registry still allows.
 pub(super) fn pulls_left(rate: RateLimit) -> String {
     let window =
@@ -233,7 +241,7 @@ pub(super) fn fields(credential: &Credential, etag: Option<&str>) -> Vec<(&'stat
         ("last used", Some(credential.last_used_at.map_or_else(|| "never".to_owned(), |then| ago(then, now)))),
         ("last check", credential.last_check.as_ref().map(|check| said_of(check, now))),
         ("pulls left", credential.last_check.as_ref().and_then(|check| check.rate_limit).map(pulls_left)),
-        ("own ca", credential.ca_certificates.as_ref().map(|_| "yes".to_owned())),
+        ("own ca", credential.ca_certificates.as_deref().map(certificates)),
         ("etag", etag.map(str::to_owned)),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

@@ -20,7 +20,7 @@ use crate::{
     config::client::ClientOptions,
     domain::{
         id::CredentialId,
-        import::{self, Action, Entry, Existing, Overwrite, Row},
+        import::{self, Action, Existing, FoundEntry, Overwrite, Row},
         kind::RegistryKind,
         scope::Scope,
     },
@@ -136,7 +136,7 @@ pub(super) async fn run(args: Import) -> Result<(), Failure> {
 }
 
 /// Everything that the sources have, read through helpers where they have it.
-async fn entries(files: &[PathBuf], programs: &[Program], limit: Duration) -> Result<Vec<Entry>, Failure> {
+async fn entries(files: &[PathBuf], programs: &[Program], limit: Duration) -> Result<Vec<FoundEntry>, Failure> {
     let mut entries = Vec::new();
     let (mut requests, mut others) = (Vec::new(), 0);
     for contents in sources::read(files, programs)? {

@@ -115,17 +115,18 @@ pub(super) async fn run(args: Verify) -> Result<(), Failure> {
     let session = Session::open(args.connection)?;
     let scope = session.scope(&args.scope)?;
     let (tried, lost) = match &args.credential {
-        Some(name) => (vec![one(&session, &scope, name, args.image.as_ref()).await?], None),
+        Some(name) => (vec![one(&session, &scope, name, args.image.as_ref()).await?], Vec::new()),
         None => all(&session, &scope).await?,
     };
     if args.credential.is_some() && args.output == Format::Json {
         tried.iter().try_for_each(output::json)?;
-    } else {
+    } else if args.output == Format::Json || !tried.is_empty() || lost.is_empty() {
         output::list(&tried, args.output, &format!("credentials to verify in {}", called(&scope)))?;
     }
     let failed = |exit| tried.iter().filter(|tried| tried.exit() == exit).count();
-    match (failed(Exit::Failure), failed(Exit::Unavailable), lost) {
-        (0, _, Some(lost)) => Err(lost),
+    let untried = part(lost.len(), tried.len() + lost.len());
+    match (failed(Exit::Failure), failed(Exit::Unavailable), lost.into_iter().next()) {
+        (0, _, Some(first)) => Err(first.message_is(format!("{untried} could not be tried"))),
         (0, 0, None) => Ok(()),
         (0, silent, None) => {
             Err(Failure::new(Exit::Unavailable, format!("{} could not be verified", part(silent, tried.len()))))
@@ -152,8 +153,8 @@ async fn one(
     Ok(Tried { id: found.id, server: found.server, username: found.username, check })
 }
 
-/// All that could be tried, and why the first of the others could not: one that was deleted meanwhile costs the rest nothing.
-async fn all(session: &Session, scope: &Scope) -> Result<(Vec<Tried>, Option<Failure>), Failure> {
+/// All that could be tried, and why the others could not: one that was deleted meanwhile costs the rest nothing.
+async fn all(session: &Session, scope: &Scope) -> Result<(Vec<Tried>, Vec<Failure>), Failure> {
     let found = session.client.credential_list_all(scope, None).await.map_err(session.explain(scope))?;
     output::warn_unreadable(found.unreadable);
     let (own, others): (Vec<_>, Vec<_>) =
@@ -175,13 +176,13 @@ async fn all(session: &Session, scope: &Scope) -> Result<(Vec<Tried>, Option<Fai
     });
     let tried: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;
     bar.end();
-    let (mut done, mut lost) = (Vec::new(), None);
+    let (mut done, mut lost) = (Vec::new(), Vec::new());
     for tried in tried {
         match tried {
             Ok(tried) => done.push(tried),
             Err((server, failure)) => {
                 output::warn(&format!("{server} was not tried: {}", failure.message()));
-                lost = lost.or(Some(failure));
+                lost.push(failure);
             }
         }
     }

@@ -182,12 +182,12 @@ pub fn remove(path: &Path, id: MasterKeyId) -> Result<(), KeyringFileError> {
 #[serde(deny_unknown_fields)]
 struct Document {
     version: u32,
-    keys: Vec<Entry>,
+    keys: Vec<KeyEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct KeyEntry {
     id: MasterKeyId,
     #[serde(deserialize_with = "secret_text")]
     key: Zeroizing<String>,

@@ -71,6 +71,7 @@ fn passwords_are_sealed_and_opened_as_published() {
     for vector in vectors("sealed_passwords") {
         let key = data_key(vector.id("key_id"), vector.number("key_version"), &vector, "key");
         let (server, username) = (vector.text("server"), vector.optional_text("username"));
+        let ca_certificates = vector.optional_text("ca_certificates");
         let binding = PasswordBinding {
             deployment: DeploymentId::from_uuid(vector.id("deployment")),
             scope: ScopeId::from_uuid(vector.id("scope")),
@@ -78,7 +79,7 @@ fn passwords_are_sealed_and_opened_as_published() {
             version: vector.number("password_version"),
             server: &server,
             username: username.as_deref(),
-            ca_certificates: None,
+            ca_certificates: ca_certificates.as_deref(),
         };
         let plaintext = vector.text("password");
         let envelope = vector.bytes("envelope");

@@ -21,9 +21,6 @@ pub use containerd::{Presented, presented};
 use super::image::ImageReference;
 use std::fmt;
 
-/// Docker Hub's key in a docker config.
-const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
-
 /// A program that pulls images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consumer {
@@ -41,16 +38,16 @@ pub enum Consumer {
 
 /// A key of a docker config, with what stands under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct ConfigEntry<'a> {
     /// The member of `auths`.
     pub key: &'a str,
     /// What is there.
-    pub login: Login,
+    pub login: LoginParts,
 }
 
 /// How much of a login an entry has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Login {
+pub enum LoginParts {
     /// Nothing: `{}`.
     Empty,
     /// A password without a user name.
@@ -88,7 +85,7 @@ impl Consumer {
 
     /// What the program does about an image, given the entries of its docker config.
     #[must_use]
-    pub fn choose(self, entries: &[Entry<'_>], image: &ImageReference) -> Choice {
+    pub fn choose(self, entries: &[ConfigEntry<'_>], image: &ImageReference) -> Choice {
         match self {
             Self::Docker => docker::docker(entries, image),
             Self::Podman => containers_image::choose(entries, image),
@@ -121,11 +118,11 @@ impl Choice {
 }
 
 /// The place of the entry with exactly that key.
-fn find(entries: &[Entry<'_>], key: &str) -> Option<usize> {
+fn find(entries: &[ConfigEntry<'_>], key: &str) -> Option<usize> {
     entries.iter().position(|entry| entry.key == key)
 }
 
 /// The places of all entries whose keys are like that.
-fn find_all(entries: &[Entry<'_>], fits: impl Fn(&str) -> bool) -> Vec<usize> {
+fn find_all(entries: &[ConfigEntry<'_>], fits: impl Fn(&str) -> bool) -> Vec<usize> {
     entries.iter().enumerate().filter(|(_, entry)| fits(entry.key)).map(|(index, _)| index).collect()
 }

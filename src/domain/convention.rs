@@ -20,7 +20,7 @@ use super::{
 /// Something about a login that its owner should know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
-pub struct Finding {
+pub struct Remark {
     /// The member that it is about, as a JSON pointer.
     pub pointer: &'static str,
     /// What is to be known, without any value.
@@ -29,9 +29,9 @@ pub struct Finding {
 
 /// What was found out about a login that may be kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Findings {
+pub struct Examination {
     /// What will perhaps not work, or not for long.
-    pub warnings: Vec<Finding>,
+    pub warnings: Vec<Remark>,
     /// When the password ends by its own word, or by the rule of its sort.
     pub ends_at: Option<Timestamp>,
     /// Whose key the password is, if it is a key that says so.
@@ -57,14 +57,14 @@ pub fn examine(
     username: Option<&Username>,
     password: Option<&Password>,
     now: Timestamp,
-) -> Result<Findings, Finding> {
+) -> Result<Examination, Remark> {
     let login = Login {
         server,
         username: username.map_or("", Username::as_str),
         password: password.map(Password::expose),
         now,
     };
-    let mut found = Findings { ends_at: login.password.and_then(shape::jwt_end), ..Findings::default() };
+    let mut found = Examination { ends_at: login.password.and_then(shape::jwt_end), ..Examination::default() };
     match kind {
         RegistryKind::DockerHub => hosts::docker_hub(&login, &mut found),
         RegistryKind::AwsEcr => clouds::aws_ecr(&login, &mut found)?,
@@ -93,9 +93,9 @@ const USERNAME: &str = "/username";
 /// The member with the password.
 const PASSWORD: &str = "/password";
 
-impl Findings {
+impl Examination {
     fn warn(&mut self, pointer: &'static str, detail: &'static str) {
-        self.warnings.push(Finding { pointer, detail });
+        self.warnings.push(Remark { pointer, detail });
     }
 
     /// The password ends so long after it was made, and it may have been made just now; unless it says itself when.

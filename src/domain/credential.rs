@@ -2,7 +2,7 @@
 
 use super::{
     check::{CaCertificates, Check},
-    convention::{self, Finding, Findings},
+    convention::{self, Examination, Remark},
     id::CredentialId,
     identity::Identity,
     kind::RegistryKind,
@@ -181,7 +181,7 @@ pub enum Contradiction {
     Server(Invalid),
     /// User name and password cannot belong together.
     #[error(transparent)]
-    Login(Finding),
+    Login(Remark),
     /// The stated kind is not what the server shows.
     #[error("kind does not agree with server")]
     Kind,
@@ -208,7 +208,7 @@ pub struct Checked {
     /// Whose key the password is.
     pub identity: Option<Identity>,
     /// What its owner should know.
-    pub warnings: Vec<Finding>,
+    pub warnings: Vec<Remark>,
 }
 
 impl NewCredential {
@@ -239,7 +239,7 @@ impl CredentialPatch {
     ///
     /// # Errors
     /// The parts contradict each other, or the password would have to be given again.
-    pub fn apply(&self, old: &Credential, now: Timestamp) -> Result<(Credential, Vec<Finding>), Contradiction> {
+    pub fn apply(&self, old: &Credential, now: Timestamp) -> Result<(Credential, Vec<Remark>), Contradiction> {
         let server = match &self.server {
             Some(stated) => stated.complete(self.kind.or(Some(old.kind))).map_err(Contradiction::Server)?,
             None => old.server.clone(),
@@ -258,7 +258,7 @@ impl CredentialPatch {
             let found = convention::examine(kind, &server, username.as_ref(), self.password.as_ref(), now);
             found.map_err(Contradiction::Login)?
         } else {
-            Findings::default()
+            Examination::default()
         };
         let stated_end = self.expires_at.unwrap_or(if found.ends_at.is_some() { None } else { old.expires_at });
         let (mut expires_at, mut warnings) = ended(stated_end, found.ends_at, found.warnings);
@@ -267,7 +267,7 @@ impl CredentialPatch {
         }
         if rotated && self.expires_at.is_none() && found.ends_at.is_none() && expires_at.is_some_and(|end| end <= now) {
             let detail = "is in the past and stays: the new password is not handed out until it is cleared or changed";
-            warnings.push(Finding { pointer: "/expires_at", detail });
+            warnings.push(Remark { pointer: "/expires_at", detail });
         }
         let new = Credential {
             server,
@@ -294,12 +294,12 @@ impl CredentialPatch {
 fn ended(
     stated: Option<Timestamp>,
     by_password: Option<Timestamp>,
-    mut warnings: Vec<Finding>,
-) -> (Option<Timestamp>, Vec<Finding>) {
+    mut warnings: Vec<Remark>,
+) -> (Option<Timestamp>, Vec<Remark>) {
     if let (Some(stated), Some(end)) = (stated, by_password)
         && stated > end
     {
-        warnings.push(Finding { pointer: "/expires_at", detail: "is later than the end of the password itself" });
+        warnings.push(Remark { pointer: "/expires_at", detail: "is later than the end of the password itself" });
     }
     (stated.or(by_password), warnings)
 }

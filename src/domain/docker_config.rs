@@ -8,11 +8,11 @@ mod tests;
 
 use super::{
     credential::{Availability, Credential, Email, Username},
+    docker_hub,
     id::CredentialId,
     image::ImageReference,
     matching::{candidates, distance},
     secret::{Password, SecretDocument},
-    server::DOCKER_HUB,
     timestamp::Timestamp,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -38,7 +38,7 @@ pub struct Selection<'a> {
 
 /// A login as it is written.
 #[derive(Debug)]
-pub struct Login<'a> {
+pub struct KeyedLogin<'a> {
     /// The member of `auths`.
     pub key: &'a str,
     /// The user name; written empty if there is none.
@@ -97,14 +97,14 @@ pub fn stops<'a>(keys: &[&'a str]) -> Vec<&'a str> {
     let mut hosts: Vec<_> = keys.iter().filter_map(|key| Some(key.split_once('/')?.0)).collect();
     hosts.sort_unstable();
     // Docker Hub's key is a URL: nobody takes another one for it.
-    let by_chance = hosts.chunk_by(|a, b| a == b).filter(|equal| equal.len() > 1 && equal[0] != DOCKER_HUB);
+    let by_chance = hosts.chunk_by(|a, b| a == b).filter(|equal| equal.len() > 1 && equal[0] != docker_hub::HOST);
     by_chance.map(|equal| equal[0]).filter(|host| !keys.contains(host)).collect()
 }
 
 /// Writes `{"auths":{KEY:{"username":..,"password":..,"email":..,"auth":..}}}` in the order given, without white space. Keys
 /// that are looked for by chance are held up by empty entries ([`stops`]).
 #[must_use]
-pub fn render(logins: &[Login<'_>]) -> SecretDocument {
+pub fn render(logins: &[KeyedLogin<'_>]) -> SecretDocument {
     let opened = logins.iter().map(|login| (login, login.password.expose()));
     // Made large enough beforehand: a buffer that grows leaves its old copy in memory, with passwords in it.
     let capacity = opened.clone().map(|(login, password)| most_bytes(login, password)).sum::<usize>() + FRAME.len();
@@ -152,19 +152,19 @@ fn entries(mut chosen: Vec<&Credential>, keeps_path: impl Fn(&str) -> bool) -> V
     entries
 }
 
-fn username<'a>(login: &Login<'a>) -> &'a str {
+fn username<'a>(login: &KeyedLogin<'a>) -> &'a str {
     login.username.map_or("", Username::as_str)
 }
 
 /// The most that a login can take. JSON writes a byte as at most two, since of the control characters, which can take
 /// six, none of these texts may have others than tabs and line ends.
-fn most_bytes(login: &Login<'_>, password: &str) -> usize {
+fn most_bytes(login: &KeyedLogin<'_>, password: &str) -> usize {
     let texts = [login.key, username(login), login.email.map_or("", Email::as_str), password];
     let pair = username(login).len() + 1 + password.len();
     LOGIN_FRAME.len() + texts.iter().map(|text| text.len() * 2).sum::<usize>() + pair.div_ceil(3) * 4
 }
 
-fn push_login(document: &mut Vec<u8>, login: &Login<'_>, password: &str) {
+fn push_login(document: &mut Vec<u8>, login: &KeyedLogin<'_>, password: &str) {
     push_string(document, login.key);
     document.extend_from_slice(b":{\"username\":");
     push_string(document, username(login));

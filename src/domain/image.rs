@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{server::DOCKER_HUB, text::Invalid};
+use super::{docker_hub, text::Invalid};
 use std::str::FromStr;
 
 /// The repository that an image reference names. Tag and digest are checked and then dropped, since no login depends on
@@ -50,7 +50,7 @@ impl FromStr for ImageReference {
         };
         let (host, rest) = match name.split_once('/') {
             Some((first, rest)) if names_a_host(first) => (first, rest),
-            _ => (DOCKER_HUB, name),
+            _ => (docker_hub::HOST, name),
         };
         let path = match rest.split_once(':') {
             Some((path, tag)) if is_tag(tag) => path,
@@ -60,8 +60,8 @@ impl FromStr for ImageReference {
         if !is_host(host) {
             return Err(INVALID);
         }
-        let host = if host == "index.docker.io" { DOCKER_HUB } else { host };
-        let official = if host == DOCKER_HUB && !path.contains('/') { "library/" } else { "" };
+        let host = if host == docker_hub::INDEX { docker_hub::HOST } else { host };
+        let official = if host == docker_hub::HOST && !path.contains('/') { "library/" } else { "" };
         let path = format!("{official}{path}");
         repository_path(&path)?;
         Ok(Self { repository: format!("{host}/{path}"), host_length: host.len() })

@@ -8,10 +8,7 @@ pub mod form;
 #[cfg(test)]
 mod tests;
 
-use super::{
-    server::{DOCKER_HUB, RegistryServer},
-    text::Invalid,
-};
+use super::{docker_hub, server::RegistryServer, text::Invalid};
 use std::{fmt, str::FromStr};
 
 /// The sorts of registries that differ in how one logs in.
@@ -106,7 +103,7 @@ impl RegistryKind {
     pub fn infer(server: &RegistryServer) -> Self {
         let host = cloud_host(server);
         match host {
-            DOCKER_HUB => Self::DockerHub,
+            docker_hub::HOST => Self::DockerHub,
             "public.ecr.aws" | "ecr-public.aws.com" => Self::AwsEcr,
             "gcr.io" => Self::Google,
             "ghcr.io" => Self::Github,
@@ -140,7 +137,7 @@ impl RegistryKind {
     #[must_use]
     pub const fn default_server(self) -> Option<&'static str> {
         match self {
-            Self::DockerHub => Some(DOCKER_HUB),
+            Self::DockerHub => Some(docker_hub::HOST),
             Self::Github => Some("ghcr.io"),
             Self::Gitlab => Some("registry.gitlab.com"),
             Self::Quay => Some("quay.io"),
@@ -211,9 +208,24 @@ fn is_private_ecr(host: &str) -> bool {
         && region.is_some_and(|(_, domain)| ECR_DOMAINS.contains(&domain))
 }
 
-/// One label below Azure's domain; since registries can have a hash in their host, it may hold a `-`.
+/// `NAME[-HASH][.REGION.geo].DOMAIN`, as the kubelet's credential provider for Azure has it since
+/// <https://github.com/kubernetes-sigs/cloud-provider-azure/pull/10720>.
 fn is_azure(host: &str) -> bool {
-    AZURE_DOMAINS.iter().filter_map(|domain| host.strip_suffix(domain)).any(|registry| !registry.contains('.'))
+    AZURE_DOMAINS.iter().filter_map(|domain| host.strip_suffix(domain)).any(|registry| {
+        let (label, replica) = registry.split_once('.').unwrap_or((registry, "any.geo"));
+        is_azure_label(label) && replica.strip_suffix(".geo").is_some_and(is_alphanumeric)
+    })
+}
+
+/// The first label of the host of one of Azure's registries: its name, and behind a `-` the hash that keeps the host from being
+/// taken over once the registry is gone (its "domain name label").
+pub(super) fn is_azure_label(label: &str) -> bool {
+    let (name, hash) = label.split_once('-').unwrap_or((label, "0"));
+    is_alphanumeric(name) && is_alphanumeric(hash)
+}
+
+fn is_alphanumeric(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The region in `registry[-vpc|-internal|-intl|-intl-vpc].REGION.aliyuncs.com`, `NAME-registry[-vpc].REGION.cr.aliyuncs.com` or

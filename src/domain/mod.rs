@@ -11,6 +11,7 @@ pub mod consumer;
 pub mod convention;
 pub mod credential;
 pub mod docker_config;
+pub mod docker_hub;
 pub mod id;
 pub mod identity;
 pub mod image;

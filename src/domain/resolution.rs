@@ -8,13 +8,13 @@
 mod tests;
 
 use super::{
-    consumer::{Choice, Consumer, Entry, Login},
+    consumer::{Choice, ConfigEntry, Consumer, LoginParts},
     credential::{Availability, Credential},
-    docker_config,
+    docker_config, docker_hub,
     id::CredentialId,
     image::ImageReference,
     matching::{Mismatch, distance, in_order, mismatch},
-    server::{DOCKER_HUB, RegistryServer},
+    server::RegistryServer,
     timestamp::Timestamp,
 };
 use std::collections::HashMap;
@@ -152,11 +152,11 @@ fn outcomes(
     chosen: Option<&Credential>,
 ) -> Vec<Outcome> {
     let keys: Vec<_> = selection.entries.iter().map(|entry| entry.key.as_str()).collect();
-    let logins = selection.entries.iter().map(|entry| Entry {
+    let logins = selection.entries.iter().map(|entry| ConfigEntry {
         key: &entry.key,
-        login: if entry.credential.username.is_some() { Login::Full } else { Login::Nameless },
+        login: if entry.credential.username.is_some() { LoginParts::Full } else { LoginParts::Nameless },
     });
-    let stops = docker_config::stops(&keys).into_iter().map(|key| Entry { key, login: Login::Empty });
+    let stops = docker_config::stops(&keys).into_iter().map(|key| ConfigEntry { key, login: LoginParts::Empty });
     let entries: Vec<_> = logins.chain(stops).collect();
     let outcome = |consumer: Consumer| {
         let (Choice::InTurn(places) | Choice::AnyOf(places)) = consumer.choose(&entries, image) else {
@@ -204,7 +204,7 @@ fn difference(
             "it sends no password without a user name"
         }
         (Some(_), None) if by_kubelet => "it takes an address in brackets without a port for a pattern",
-        (Some(_) | None, None) if image.host() == DOCKER_HUB => {
+        (Some(_) | None, None) if image.host() == docker_hub::HOST => {
             "it knows no paths, and looks for the login of the whole of Docker Hub, which is not there"
         }
         (Some(_) | None, None) => "it knows no paths, and the registry has several logins, of which it takes none",

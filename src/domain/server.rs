@@ -10,8 +10,9 @@ mod host;
 mod tests;
 
 use super::{
+    docker_hub,
     image::repository_path,
-    kind::RegistryKind,
+    kind::{RegistryKind, is_azure_label},
     text::{Invalid, text_type},
 };
 use std::{fmt, str::FromStr};
@@ -30,16 +31,6 @@ text_type! {
     /// host, and ends on the border of a path component.
     ImagePrefix, image_prefix
 }
-
-/// The normal form of Docker Hub.
-pub(super) const DOCKER_HUB: &str = "docker.io";
-/// The key that Docker Hub's login has in every docker config (`docker login` writes it, and the kubelet's fallback
-/// for Hub images finds exactly this one).
-const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
-const DOCKER_HUB_WEBSITE: &str = "hub.docker.com";
-/// All names of Docker Hub that people state.
-pub(super) const DOCKER_HUB_NAMES: [&str; 5] =
-    [DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", DOCKER_HUB_WEBSITE];
 
 /// More than any valid server needs, so that no rule works on a huge text.
 const MAX_BYTES: usize = 1024;
@@ -120,10 +111,12 @@ impl From<RegistryServer> for StatedServer {
     }
 }
 
-/// Azure's registries have 5 to 50 letters and digits, and may have a hash behind a `-`.
+/// Azure's registries are named by 5 to 50 letters and digits; people also write the first label of the host, which may have
+/// a hash behind that.
 fn is_registry_name(text: &str) -> bool {
-    (5..=63).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    let name = text.split_once('-').map_or(text, |(name, _)| name);
+    (5..=50).contains(&name.len())
+        && is_azure_label(text)
         && format!("{text}.azurecr.io").parse::<RegistryServer>().is_ok()
 }
 
@@ -143,13 +136,13 @@ impl RegistryServer {
     /// The key that consumers look for in a docker config of many logins: a path stays a part of it.
     #[must_use]
     pub fn config_key(&self) -> &str {
-        if *self.0 == *DOCKER_HUB { DOCKER_HUB_KEY } else { &self.0 }
+        if *self.0 == *docker_hub::HOST { docker_hub::CONFIG_KEY } else { &self.0 }
     }
 
     /// The registry's own key, for consumers that know no paths, as docker.
     #[must_use]
     pub fn registry_key(&self) -> &str {
-        if self.host() == DOCKER_HUB { DOCKER_HUB_KEY } else { self.host() }
+        if self.host() == docker_hub::HOST { docker_hub::CONFIG_KEY } else { self.host() }
     }
 }
 
@@ -183,7 +176,7 @@ fn registry_server(text: &str) -> Result<String, Invalid> {
         return Err(Invalid("must not have a path that begins with 'v1' or 'v2', which is the registry's API"));
     }
     // `docker login` leaves such keys in its config file (`https://index.docker.io/v1/access-token`).
-    if host == DOCKER_HUB && !repository.is_empty() {
+    if host == docker_hub::HOST && !repository.is_empty() {
         return Err(Invalid("must name Docker Hub as 'docker.io' or 'docker.io/NAMESPACE', not by a part of its API"));
     }
     join(host, repository)
@@ -220,13 +213,13 @@ fn check_characters(text: &str) -> Result<(), Invalid> {
 /// The host in normal form; the path only tells whether a page of Docker Hub's website was pasted.
 fn registry_host(host: &str, path: &str) -> Result<String, Invalid> {
     let host = host::normalise(host)?;
-    if !DOCKER_HUB_NAMES.contains(&host.as_str()) {
+    if !docker_hub::NAMES.contains(&host.as_str()) {
         return Ok(host);
     }
-    if host == DOCKER_HUB_WEBSITE && !without_api_version(path).unwrap_or(path).is_empty() {
+    if host == docker_hub::WEBSITE && !without_api_version(path).unwrap_or(path).is_empty() {
         return Err(Invalid("must not be a page of Docker Hub's website: write docker.io/NAMESPACE"));
     }
-    Ok(DOCKER_HUB.to_owned())
+    Ok(docker_hub::HOST.to_owned())
 }
 
 fn split_host(text: &str) -> (&str, &str) {

@@ -5,12 +5,12 @@
 //! the operator has named; by TLS if the registry is spoken to by TLS.
 
 use super::rules::{HostAndPort, Rules, TokenServer};
-use crate::domain::{check::Finding, kind::alibaba_region};
+use crate::domain::{check::Finding, docker_hub, kind::alibaba_region};
 use url::Url;
 
 /// Registries whose token servers have other names, by the API's host: each as its challenges say, by several sources.
 const KNOWN: [(&str, &str); 3] = [
-    ("registry-1.docker.io", "auth.docker.io"),
+    (docker_hub::API, docker_hub::TOKEN_SERVER),
     ("registry.gitlab.com", "gitlab.com"),
     ("registry.digitalocean.com", "api.digitalocean.com"),
 ];

@@ -1,6 +1,6 @@
 //! What the operator says about where registries may be.
 
-use crate::domain::{server::RegistryServer, text::Invalid};
+use crate::domain::{docker_hub, server::RegistryServer, text::Invalid};
 use ipnet::IpNet;
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -62,7 +62,7 @@ impl HostAndPort {
     /// The host that a registry's API is on.
     pub(super) fn of(server: &RegistryServer, insecure: &[Self]) -> Self {
         // Docker Hub's API answers under another name than its images have.
-        let text = if server.host() == "docker.io" { "registry-1.docker.io" } else { server.host() };
+        let text = if server.host() == docker_hub::HOST { docker_hub::API } else { server.host() };
         match split(text) {
             (host, Some(port)) => Self::new(host, port),
             (host, None) => {

@@ -14,6 +14,7 @@ use super::{
 use crate::domain::{
     check::{CaCertificates, Finding, PullTarget, RateLimit, Stage},
     credential::Username,
+    docker_hub,
     secret::Password,
     server::RegistryServer,
 };
@@ -27,10 +28,6 @@ const WHOLE: Duration = Duration::from_secs(20);
 /// What manifests there are, all of which will do.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, */*";
-
-/// Where Docker Hub tells its limits to whoever asks, without counting it (<https://docs.docker.com/docker-hub/usage/pulls/>).
-const HUB: &str = "registry-1.docker.io";
-const HUB_LIMITS: &str = "docker.io/ratelimitpreview/test:latest";
 
 /// Tries logins at their registries.
 pub struct Verifier {
@@ -197,8 +194,8 @@ impl Visit<'_> {
 
     /// What to ask Docker Hub for to be told its limits, where nothing else is asked for.
     fn hub_limits(&self) -> Option<PullTarget> {
-        let is_asked = self.image.is_none() && self.host.host() == HUB;
-        is_asked.then(|| HUB_LIMITS.parse().expect("it is an image"))
+        let is_asked = self.image.is_none() && self.host.host() == docker_hub::API;
+        is_asked.then(|| docker_hub::LIMITS_IMAGE.parse().expect("it is an image"))
     }
 
     /// What it means that the registry answered the question for a manifest so, and what it does if it refuses the login now.

@@ -5,7 +5,7 @@ use crate::{
     crypto::binding::PasswordBinding,
     domain::{
         check::{CaCertificates, PullTarget},
-        convention::Finding,
+        convention::Remark,
         credential::{Checked, Credential, CredentialPatch, NewCredential, Username},
         id::{CredentialId, ScopeId},
         page::{Page, PageRequest},
@@ -23,7 +23,7 @@ pub struct Written {
     /// As it is now.
     pub credential: Credential,
     /// What its owner should know.
-    pub warnings: Vec<Finding>,
+    pub warnings: Vec<Remark>,
 }
 
 /// What a writer last saw of the thing that he changes (RFC 9110 section 13.1.1).

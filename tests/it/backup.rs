@@ -5,6 +5,7 @@ mod load;
 mod postgres;
 mod refusals;
 mod schema;
+mod vouched;
 
 use crate::support::{Binary, Output, Server, login, project, pull, raw, scope, store};
 use regcred::{

@@ -202,6 +202,15 @@ async fn the_command_line_shows_the_reasons_and_the_differences() {
     let nothing = cli.run(&["resolve", "nginx", "-o", "name"], b"");
     assert_eq!((nothing.status, nothing.stdout.as_str()), (0, ""));
     assert_eq!(nothing.stderr, "acme/shop gives no login for docker.io/library/nginx.\n");
+    // Where regcred gives no login, a program may take one all the same.
+    shop.add(&shop.scope, "docker.io").await;
+    let image = "registry-1.docker.io/library/nginx";
+    let taken = cli.run(&["resolve", image], b"");
+    let notes = format!(
+        "acme/shop gives no login for {image}.\nWith the whole docker configuration podman takes docker.io: it takes all names of \
+         Docker Hub for one registry.\n"
+    );
+    assert_eq!((taken.status, taken.stderr), (0, notes));
     let refused = cli.run(&["resolve", "Hunter2 hunter2"], b"");
     assert!(refused.status != 0 && !refused.stderr.contains("unter2 h"), "{refused:?}");
 }

@@ -37,8 +37,12 @@ def login(server, username):
     return field(server) + (b"\0" + field(b"") if username is None else b"\1" + field(username))
 
 
-def associated_data(purpose, header, deployment, scope, object_id, version, name, server, username):
-    login_hash = hashlib.sha256(login(server, username)).digest()
+def vouched(ca_certificates):
+    return b"" if ca_certificates is None else field(hashlib.sha256(ca_certificates).digest())
+
+
+def associated_data(purpose, header, deployment, scope, object_id, version, name, server, username, ca_certificates):
+    login_hash = hashlib.sha256(login(server, username) + vouched(ca_certificates)).digest()
     parts = [purpose, header, deployment, scope, object_id, u32(version), name, login_hash]
     return b"".join(field(part) for part in parts)
 
@@ -59,7 +63,7 @@ def seal(key, head, bound_to, salt, nonce, content):
 def sealed_password(v):
     head = header(v["key_id"], v["key_version"])
     bound_to = associated_data(b"credential", head, v["deployment"], v["scope"], v["credential"], v["password_version"],
-                               b"password", v["server"], v["username"])
+                               b"password", v["server"], v["username"], v["ca_certificates"])
     envelope = seal(v["key"], head, bound_to, v["salt"], v["nonce"], v["password"])
     return {"associated_data": bound_to, "envelope": envelope}
 
@@ -68,7 +72,7 @@ def wrapped_key(v):
     head = header(v["master_key_id"], 1)
     scope = bytes(16) if v["scope"] is None else v["scope"]
     bound_to = associated_data(b"data-key", head, v["deployment"], scope, v["data_key_id"], v["data_key_version"], b"key",
-                               b"", None)
+                               b"", None, None)
     envelope = seal(v["master_key"], head, bound_to, v["salt"], v["nonce"], v["data_key"])
     return {"associated_data": bound_to, "envelope": envelope}
 

@@ -4,7 +4,7 @@
 use crate::{
     cli::output,
     domain::import::{
-        Entry, HelperName, Key,
+        FoundEntry, HelperName, Key,
         helper::{self, HelperFailure, Request, Wanted},
     },
 };
@@ -29,7 +29,7 @@ struct Answer {
 }
 
 /// Asks a helper for what a file leaves to it. Nothing here fails as a whole: what went wrong becomes an entry.
-pub(super) async fn ask(request: &Request, limit: Duration) -> Vec<Entry> {
+pub(super) async fn ask(request: &Request, limit: Duration) -> Vec<FoundEntry> {
     let name = match &request.name {
         Ok(name) => name,
         Err(rule) => return vec![request.failed(HelperFailure::Name(*rule))],

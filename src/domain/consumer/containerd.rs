@@ -1,6 +1,6 @@
 //! containerd, which is handed one login after another by the kubelet and decides what of it to send.
 
-use super::{Choice, Entry, Login, kubelet};
+use super::{Choice, ConfigEntry, LoginParts, kubelet};
 use crate::domain::image::ImageReference;
 
 /// What containerd sends of a login that it was handed.
@@ -34,9 +34,9 @@ pub fn presented(server: &str, username: &str, identity_token: &str, auth: &str,
 }
 
 /// The kubelet has read `auth` already and hands on what it found there, so a password without a user name is lost.
-pub(super) fn choose(entries: &[Entry<'_>], image: &ImageReference) -> Choice {
+pub(super) fn choose(entries: &[ConfigEntry<'_>], image: &ImageReference) -> Choice {
     let sent = |place: &usize| {
-        let username = if entries[*place].login == Login::Full { "some" } else { "" };
+        let username = if entries[*place].login == LoginParts::Full { "some" } else { "" };
         presented("", username, "", "", image.host()) != Presented::Nothing
     };
     match kubelet::choose(entries, image) {

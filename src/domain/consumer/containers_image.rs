@@ -1,10 +1,10 @@
 //! podman, skopeo, buildah and CRI-O: the repository, then what is above it, then the registry in other spellings.
 
-use super::{Choice, Entry, find, find_all};
-use crate::domain::image::ImageReference;
+use super::{Choice, ConfigEntry, find, find_all};
+use crate::domain::{docker_hub, image::ImageReference};
 use std::iter::successors;
 
-pub(super) fn choose(entries: &[Entry<'_>], image: &ImageReference) -> Choice {
+pub(super) fn choose(entries: &[ConfigEntry<'_>], image: &ImageReference) -> Choice {
     let above = successors(Some(image.repository()), |key| key.rsplit_once('/').map(|(above, _)| above));
     if let Some(place) = above.into_iter().find_map(|key| find(entries, key)) {
         return Choice::first_of(Some(place));
@@ -23,7 +23,7 @@ fn normalised(key: &str) -> &str {
 /// One name for Docker Hub.
 fn one_name(registry: &str) -> &str {
     match registry {
-        "docker.io" | "registry-1.docker.io" => "index.docker.io",
+        docker_hub::HOST | docker_hub::API => docker_hub::INDEX,
         other => other,
     }
 }

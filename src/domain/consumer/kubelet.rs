@@ -1,23 +1,22 @@
 //! The kubelet: all keys that fit, the most specific first.
 
 use super::{
-    Choice, Entry, glob,
+    Choice, ConfigEntry, glob,
     location::{self, Location, split_port},
 };
-use crate::domain::image::ImageReference;
+use crate::domain::{docker_hub, image::ImageReference};
 
-/// The key that stands in for all of Docker Hub when nothing fits a Hub image.
-const DOCKER_HUB: &str = "index.docker.io";
-
-/// The key that the kubelet makes of a docker config's key: without scheme, API version, user, query and fragment. `None`
-/// if it skips the entry.
+/// The key that the kubelet makes of a docker config's key: without scheme, API version, user, query and fragment.
+///
+/// `None` if it cannot be read: the kubelet passes over such an entry without harm to the others, and so does the model. Of the
+/// keys that regcred writes there is none.
 pub(super) fn index_key(key: &str) -> Option<String> {
     let Location { host, path } = location::parse(without_scheme(key))?;
     let path = if path.starts_with("/v1/") || path.starts_with("/v2/") { &path[3..] } else { &path };
     Some(if path == "/" { host } else { host + path })
 }
 
-pub(super) fn choose(entries: &[Entry<'_>], image: &ImageReference) -> Choice {
+pub(super) fn choose(entries: &[ConfigEntry<'_>], image: &ImageReference) -> Choice {
     let mut index: Vec<_> =
         entries.iter().enumerate().filter_map(|(place, entry)| Some((index_key(entry.key)?, place))).collect();
     // By the bytes of the keys backwards; entries that become one key stay in their order.
@@ -27,14 +26,15 @@ pub(super) fn choose(entries: &[Entry<'_>], image: &ImageReference) -> Choice {
     };
     let found = places(&|key| fits(key, image.repository()));
     if found.is_empty() && is_taken_for_hub(image.host()) {
-        return Choice::in_turn(places(&|key| key == DOCKER_HUB));
+        // This key stands in for all of Docker Hub when nothing fits.
+        return Choice::in_turn(places(&|key| key == docker_hub::INDEX));
     }
     Choice::in_turn(found)
 }
 
 /// A host without a dot and a port counts as a part of a Hub repository, even `localhost`.
 fn is_taken_for_hub(host: &str) -> bool {
-    host == "docker.io" || !host.contains(['.', ':'])
+    host == docker_hub::HOST || !host.contains(['.', ':'])
 }
 
 /// Go reads schemes in any case; the kubelet looks for these two in lower case only, and puts one before all else.

@@ -7,8 +7,8 @@ use std::net::Ipv6Addr;
 
 const HUB: &str = "https://index.docker.io/v1/";
 
-fn full<'a>(keys: &[&'a str]) -> Vec<Entry<'a>> {
-    keys.iter().map(|key| Entry { key, login: Login::Full }).collect()
+fn full<'a>(keys: &[&'a str]) -> Vec<ConfigEntry<'a>> {
+    keys.iter().map(|key| ConfigEntry { key, login: LoginParts::Full }).collect()
 }
 
 fn choice(consumer: Consumer, keys: &[&str], image: &str) -> Choice {
@@ -114,7 +114,7 @@ fn the_kubelet_tries_all_keys_that_fit_in_reverse_byte_order() {
     assert_eq!(choice(Kubelet, &["r.io", "http://r.io", "r.io"], "r.io/x"), InTurn(vec![0, 1, 2]));
     // One key that it cannot read does no harm to the others.
     assert_eq!(tried(Kubelet, &["r.io/%zz", "r.io"], "r.io/x"), ["r.io"]);
-    let empty = Entry { key: "r.io", login: Login::Empty };
+    let empty = ConfigEntry { key: "r.io", login: LoginParts::Empty };
     assert_eq!(Kubelet.choose(&[empty], &"r.io/x".parse().unwrap()), InTurn(vec![0]), "'{{}}' counts as found");
 }
 
@@ -201,7 +201,8 @@ fn podman_looks_for_the_repository_then_above_it_then_for_the_registry() {
     ] {
         assert_eq!(!tried(Podman, &[key], image).is_empty(), expected, "{key} for {image}");
     }
-    let empty = [Entry { key: "r.io/a", login: Login::Empty }, Entry { key: "r.io", login: Login::Full }];
+    let empty =
+        [ConfigEntry { key: "r.io/a", login: LoginParts::Empty }, ConfigEntry { key: "r.io", login: LoginParts::Full }];
     assert_eq!(Podman.choose(&empty, &"r.io/a/b".parse().unwrap()), InTurn(vec![0]), "the first found ends the search");
     assert_eq!(choice(Podman, &["https://r.io/v1/", "http://r.io"], "r.io/x"), AnyOf(vec![0, 1]));
 }
@@ -215,7 +216,8 @@ fn crane_asks_for_the_repository_and_then_as_docker() {
     assert_eq!(tried(Crane, &["index.docker.io/acme/app", HUB], "acme/app"), ["index.docker.io/acme/app"]);
     assert_eq!(tried(Crane, &["docker.io/acme/app"], "acme/app"), [""; 0]);
     assert_eq!(choice(Crane, &["r.io/a", "r.io/b"], "r.io/x"), AnyOf(vec![0, 1]));
-    let empty = [Entry { key: "r.io/a", login: Login::Empty }, Entry { key: "r.io", login: Login::Full }];
+    let empty =
+        [ConfigEntry { key: "r.io/a", login: LoginParts::Empty }, ConfigEntry { key: "r.io", login: LoginParts::Full }];
     assert_eq!(Crane.choose(&empty, &"r.io/a".parse().unwrap()), InTurn(vec![1]), "what is empty is passed over");
 }
 
@@ -236,9 +238,9 @@ fn containerd_sends_nothing_to_another_host_and_no_password_without_a_name() {
         assert_eq!(presented(server, username, token, auth, "r.io"), expected, "{server} {username} {token} {auth}");
     }
     let entries = [
-        Entry { key: "r.io/a", login: Login::Nameless },
-        Entry { key: "r.io", login: Login::Full },
-        Entry { key: "q.io", login: Login::Nameless },
+        ConfigEntry { key: "r.io/a", login: LoginParts::Nameless },
+        ConfigEntry { key: "r.io", login: LoginParts::Full },
+        ConfigEntry { key: "q.io", login: LoginParts::Nameless },
     ];
     assert_eq!(Kubelet.choose(&entries, &"r.io/a".parse().unwrap()), InTurn(vec![0, 1]));
     assert_eq!(Containerd.choose(&entries, &"r.io/a".parse().unwrap()), InTurn(vec![1]));
@@ -328,6 +330,10 @@ proptest! {
         let image: ImageReference = format!("{server}{below}").parse().unwrap();
         let [by_path, by_host] = [server.config_key(), server.registry_key()].map(|key| full(&[key]));
         let found = InTurn(vec![0]);
+        // What the kubelet cannot read it passes over without a word.
+        for key in [server.config_key(), server.registry_key()] {
+            prop_assert!(index_key(key).is_some(), "{}", key);
+        }
         // The kubelet takes an address in brackets for a pattern, unless a port follows: no key can help that.
         if !image.host().ends_with(']') {
             prop_assert_eq!(Kubelet.choose(&by_path, &image), found.clone());
@@ -346,7 +352,7 @@ proptest! {
         glob::fits(&keys.concat(), &text);
         let _ = auth::read(&text);
         if let Ok(image) = image.parse::<ImageReference>() {
-            let entries: Vec<_> = keys.iter().map(|key| Entry { key, login: Login::Full }).collect();
+            let entries: Vec<_> = keys.iter().map(|key| ConfigEntry { key, login: LoginParts::Full }).collect();
             for consumer in Consumer::ALL {
                 let _ = consumer.choose(&entries, &image);
             }

@@ -1,12 +1,12 @@
 //! The conventions of the clouds.
 
-use super::{Finding, Findings, Login, PASSWORD, USERNAME, shape};
+use super::{Examination, Login, PASSWORD, Remark, USERNAME, shape};
 
-pub(super) fn aws_ecr(login: &Login<'_>, found: &mut Findings) -> Result<(), Finding> {
+pub(super) fn aws_ecr(login: &Login<'_>, found: &mut Examination) -> Result<(), Remark> {
     let holds = |shape: fn(&str) -> bool| login.password.is_some_and(shape);
     if login.username == "AWS" {
         if holds(shape::is_aws_secret) {
-            return Err(Finding {
+            return Err(Remark {
                 pointer: PASSWORD,
                 detail: "is a secret access key: its user name is the access key id; AWS goes with a token of `aws ecr get-login-password`",
             });
@@ -18,7 +18,7 @@ pub(super) fn aws_ecr(login: &Login<'_>, found: &mut Findings) -> Result<(), Fin
         }
     } else if shape::is_aws_key_id(login.username) {
         if holds(shape::is_ecr_token) {
-            return Err(Finding {
+            return Err(Remark {
                 pointer: USERNAME,
                 detail: "must be AWS with a token of `aws ecr get-login-password`; an access key id goes with its secret access key",
             });
@@ -38,10 +38,10 @@ pub(super) fn aws_ecr(login: &Login<'_>, found: &mut Findings) -> Result<(), Fin
     Ok(())
 }
 
-pub(super) fn google(login: &Login<'_>, found: &mut Findings) -> Result<(), Finding> {
+pub(super) fn google(login: &Login<'_>, found: &mut Examination) -> Result<(), Remark> {
     let key_file = login.password.and_then(shape::key_file);
     let encoded = login.password.and_then(shape::key_file_in_base64);
-    let clash = |pointer, detail| Err(Finding { pointer, detail });
+    let clash = |pointer, detail| Err(Remark { pointer, detail });
     match (login.username, login.password) {
         ("_json_key" | "_json_key_base64", None) => return Ok(()),
         ("_json_key", Some(_)) if encoded.is_some() => {
@@ -95,10 +95,10 @@ pub(super) fn google(login: &Login<'_>, found: &mut Findings) -> Result<(), Find
 /// The user name that goes with a token of Azure's.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
-pub(super) fn azure(login: &Login<'_>, found: &mut Findings) -> Result<(), Finding> {
+pub(super) fn azure(login: &Login<'_>, found: &mut Examination) -> Result<(), Remark> {
     let is_token = login.password.is_some_and(shape::is_jwt);
     match login.username {
-        NOBODY if login.password.is_some() && !is_token => Err(Finding {
+        NOBODY if login.password.is_some() && !is_token => Err(Remark {
             pointer: PASSWORD,
             detail: "must be a token of `az acr login --expose-token` with a user name of zeros; a client secret goes with the application's id",
         }),
@@ -130,7 +130,7 @@ pub(super) fn azure(login: &Login<'_>, found: &mut Findings) -> Result<(), Findi
     }
 }
 
-pub(super) fn digitalocean(login: &Login<'_>, found: &mut Findings) {
+pub(super) fn digitalocean(login: &Login<'_>, found: &mut Examination) {
     // That the two are equal is told for every kind.
     let is_password = login.password == Some(login.username);
     if login.username.is_empty() {
@@ -140,7 +140,7 @@ pub(super) fn digitalocean(login: &Login<'_>, found: &mut Findings) {
     }
 }
 
-pub(super) fn alibaba(login: &Login<'_>, found: &mut Findings) {
+pub(super) fn alibaba(login: &Login<'_>, found: &mut Examination) {
     match login.username {
         "" => found.warn(USERNAME, "must be a RAM user such as user@account, or cr_temp_user with a temporary token"),
         "cr_temp_user" if login.password.is_some() => {
@@ -151,7 +151,7 @@ pub(super) fn alibaba(login: &Login<'_>, found: &mut Findings) {
     }
 }
 
-pub(super) fn ibm(login: &Login<'_>, found: &mut Findings) {
+pub(super) fn ibm(login: &Login<'_>, found: &mut Examination) {
     match login.username {
         "iamapikey" => {}
         "iambearer" => {

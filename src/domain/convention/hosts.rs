@@ -1,8 +1,8 @@
 //! The conventions of registries that are not a cloud's.
 
-use super::{Findings, Login, PASSWORD, USERNAME};
+use super::{Examination, Login, PASSWORD, USERNAME};
 
-pub(super) fn docker_hub(login: &Login<'_>, found: &mut Findings) {
+pub(super) fn docker_hub(login: &Login<'_>, found: &mut Examination) {
     if login.username.is_empty() {
         found.warn(USERNAME, "must be a Docker ID, or the name of an organization with its access token");
     } else if login.username.contains('@') {
@@ -10,7 +10,7 @@ pub(super) fn docker_hub(login: &Login<'_>, found: &mut Findings) {
     }
 }
 
-pub(super) fn github(login: &Login<'_>, found: &mut Findings) {
+pub(super) fn github(login: &Login<'_>, found: &mut Examination) {
     let begins = |prefix: &str| login.password.is_some_and(|password| password.starts_with(prefix));
     if login.username.is_empty() {
         found.warn(USERNAME, "must not be empty: give the GitHub user name, or any other");
@@ -28,7 +28,7 @@ pub(super) fn github(login: &Login<'_>, found: &mut Findings) {
     }
 }
 
-pub(super) fn gitlab(login: &Login<'_>, found: &mut Findings) {
+pub(super) fn gitlab(login: &Login<'_>, found: &mut Examination) {
     if login.username.is_empty() {
         found.warn(USERNAME, "must be the user name of a deploy token, or any name with an access token");
     } else if login.username == "gitlab-ci-token" {
@@ -39,14 +39,14 @@ pub(super) fn gitlab(login: &Login<'_>, found: &mut Findings) {
     }
 }
 
-pub(super) fn quay(login: &Login<'_>, found: &mut Findings) {
+pub(super) fn quay(login: &Login<'_>, found: &mut Examination) {
     let is_robot = login.username.split_once('+').is_some_and(|(space, name)| !space.is_empty() && !name.is_empty());
     if !is_robot && !["$oauthtoken", "$app"].contains(&login.username) {
         found.warn(USERNAME, "is no robot account such as namespace+robot, nor $oauthtoken or $app");
     }
 }
 
-pub(super) fn harbor(login: &Login<'_>, found: &mut Findings) {
+pub(super) fn harbor(login: &Login<'_>, found: &mut Examination) {
     if login.username.is_empty() {
         found.warn(USERNAME, "must be a robot account such as robot$project+name, or a user");
     } else if login.username.starts_with("robot") && !login.username.contains('$') {

@@ -117,8 +117,8 @@ fn the_bytes_are_compact_json_with_a_fixed_order_of_fields() {
     let (username, email) = ("bot".parse().unwrap(), "ops@acme.example".parse().unwrap());
     let (first, second) = (password("s3cret\"\n"), password("pässword<&>:x"));
     let logins = [
-        Login { key: "quay.io/acme", username: Some(&username), email: Some(&email), password: &first },
-        Login { key: "gcr.io", username: None, email: None, password: &second },
+        KeyedLogin { key: "quay.io/acme", username: Some(&username), email: Some(&email), password: &first },
+        KeyedLogin { key: "gcr.io", username: None, email: None, password: &second },
     ];
     let expected = concat!(
         r#"{"auths":{"quay.io/acme":{"username":"bot","password":"s3cret\"\n","email":"ops@acme.example","auth":"Ym90OnMzY3JldCIK"},"#,
@@ -142,7 +142,7 @@ fn several_logins_of_one_registry_are_not_taken_by_chance() {
         assert_eq!(stops(keys), expected, "{keys:?}");
     }
     let secret = password("s3cret");
-    let login = |key| Login { key, username: None, email: None, password: &secret };
+    let login = |key| KeyedLogin { key, username: None, email: None, password: &secret };
     let document = render(&[login("quay.io/acme"), login("quay.io/beta"), login("r.io")]);
     let value: Value = serde_json::from_slice(document.expose()).unwrap();
     assert_eq!(value["auths"]["quay.io"], serde_json::json!({}));
@@ -158,7 +158,7 @@ fn the_buffer_is_never_too_small() {
     let email = format!("{}@\\", "\"".repeat(252)).parse().unwrap();
     for text in ["x".to_owned(), "\"".repeat(Password::MAX_BYTES), "\n\t\r\\".repeat(1000), "ä".repeat(99)] {
         let password = password(&text);
-        let login = |key| Login { key, username: Some(&username), email: Some(&email), password: &password };
+        let login = |key| KeyedLogin { key, username: Some(&username), email: Some(&email), password: &password };
         let logins = [login("a"), login("b"), login("c")];
         let most: usize = logins.iter().map(|login| most_bytes(login, &text)).sum();
         assert!(render(&logins).expose().len() <= most + FRAME.len());
@@ -175,7 +175,7 @@ proptest! {
         }).collect();
         let passwords: Vec<_> = logins.iter().map(|(.., text)| password(text)).collect();
         let rendered: Vec<_> = logins.iter().zip(&passwords).map(|((key, username, email, _), password)| {
-            Login { key, username: username.as_ref(), email: email.as_ref(), password }
+            KeyedLogin { key, username: username.as_ref(), email: email.as_ref(), password }
         }).collect();
         let (document, again) = (render(&rendered), render(&rendered));
         prop_assert_eq!(document.expose(), again.expose());

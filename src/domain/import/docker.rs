@@ -1,7 +1,7 @@
 //! Docker configs: `{"auths": {SERVER: {...}}}` as docker and podman write them, and the bare `{SERVER: {...}}` before that.
 
 use super::{
-    Content, Entry, Keeper, Key, Login, Origin, Refusal, Skip,
+    Content, FoundEntry, Keeper, Key, Login, Origin, Refusal, Skip,
     helper::{Request, Wanted},
     lenient::{Field, Members, Object},
     read::ReadError,
@@ -38,7 +38,7 @@ struct Member {
 /// What stands in a docker config.
 #[derive(Default)]
 pub(super) struct Found {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<FoundEntry>,
     /// What helpers are to be asked for.
     pub(super) requests: Vec<Request>,
 }
@@ -69,7 +69,7 @@ fn named(field: &Field) -> Option<Result<super::HelperName, Invalid>> {
 }
 
 /// Reads the bare `{SERVER: {...}}`.
-pub(super) fn bare(text: &str, origin: &Origin) -> Result<Vec<Entry>, ReadError> {
+pub(super) fn bare(text: &str, origin: &Origin) -> Result<Vec<FoundEntry>, ReadError> {
     let members: Members<Object<Member>> = serde_json::from_str(text).map_err(|error| ReadError::json(&error))?;
     Ok(members.0.into_iter().map(|(key, member)| member.0.entry(key.into(), origin)).collect())
 }
@@ -86,9 +86,9 @@ impl Member {
         fields.iter().any(|field| field.text().is_some())
     }
 
-    fn entry(self, key: Key, origin: &Origin) -> Entry {
+    fn entry(self, key: Key, origin: &Origin) -> FoundEntry {
         let content = if key.is_session() { Content::Skipped(Skip::Session) } else { self.content() };
-        Entry { origin: origin.clone(), key, content }
+        FoundEntry { origin: origin.clone(), key, content }
     }
 
     /// As the kubelet reads it: `auth` goes before user name and password, and a token counts where neither is whole.

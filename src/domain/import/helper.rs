@@ -4,7 +4,7 @@
 //! `{"ServerURL", "Username", "Secret"}`. What went wrong is printed on standard output too, where passwords are: so no answer
 //! is ever shown.
 
-use super::{Content, Entry, Keeper, Key, Login, Origin, Refusal, Skip, docker, lenient::Members};
+use super::{Content, FoundEntry, Keeper, Key, Login, Origin, Refusal, Skip, docker, lenient::Members};
 use crate::domain::text::{Invalid, text_type};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -108,14 +108,14 @@ impl Request {
 
     /// The entry for a server that was asked for.
     #[must_use]
-    pub fn entry(&self, name: &HelperName, key: Key, content: Content) -> Entry {
+    pub fn entry(&self, name: &HelperName, key: Key, content: Content) -> FoundEntry {
         let origin = Origin { file: self.file.clone(), secret: None, keeper: self.keeper(name) };
-        Entry { origin, key, content }
+        FoundEntry { origin, key, content }
     }
 
     /// The entry that says why nothing came of it.
     #[must_use]
-    pub fn failed(&self, failure: HelperFailure) -> Entry {
+    pub fn failed(&self, failure: HelperFailure) -> FoundEntry {
         let key = match &self.wanted {
             Wanted::Everything => Key::default(),
             Wanted::Server(key) => key.clone(),
@@ -123,7 +123,7 @@ impl Request {
         let content = Content::Refused(Refusal::Helper(failure));
         match &self.name {
             Ok(name) => self.entry(name, key, content),
-            Err(_) => Entry { origin: docker::in_file(&self.file), key, content },
+            Err(_) => FoundEntry { origin: docker::in_file(&self.file), key, content },
         }
     }
 }

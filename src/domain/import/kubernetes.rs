@@ -1,7 +1,7 @@
 //! Secrets of Kubernetes with a docker config in them, alone, in lists, or among other things.
 
 use super::{
-    Content, Entry, Keeper, Key, Origin, Refusal, docker,
+    Content, FoundEntry, Keeper, Key, Origin, Refusal, docker,
     lenient::{Field, List, Object},
     read::{ReadError, without_mark},
 };
@@ -43,7 +43,7 @@ struct Data {
 /// What the manifests of a file hold.
 #[derive(Default)]
 pub(super) struct Found {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<FoundEntry>,
     /// How many Secrets are of other types.
     pub(super) others: usize,
     /// How many Secrets there were.
@@ -89,7 +89,7 @@ impl Found {
         match found {
             Ok(entries) => self.entries.extend(entries),
             Err(refusal) => {
-                self.entries.push(Entry { origin, key: Key::default(), content: Content::Refused(refusal) });
+                self.entries.push(FoundEntry { origin, key: Key::default(), content: Content::Refused(refusal) });
             }
         }
     }

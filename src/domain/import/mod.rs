@@ -20,8 +20,9 @@ pub use plan::{Action, Existing, Overwrite, Row, plan};
 pub use read::{Contents, ReadError, read};
 
 use super::{
-    convention::Finding,
+    convention::Remark,
     credential::{Email, Username},
+    docker_hub,
     secret::Password,
     text::Invalid,
 };
@@ -65,7 +66,7 @@ impl fmt::Display for Origin {
 
 /// An entry as it was found.
 #[derive(Debug)]
-pub struct Entry {
+pub struct FoundEntry {
     /// Where.
     pub origin: Origin,
     /// The server as it is written there.
@@ -125,7 +126,7 @@ pub enum Refusal {
     NotText,
     /// User name and password contradict each other.
     #[error("{} {}", subject(.0.pointer), .0.detail)]
-    Contradiction(Finding),
+    Contradiction(Remark),
     /// Two files do not agree.
     #[error("another user name than in {0}")]
     OtherUsername(String),
@@ -189,7 +190,7 @@ impl Key {
     /// Whether docker keeps its own session there, among the logins of Docker Hub.
     #[must_use]
     pub fn is_session(&self) -> bool {
-        ["https://index.docker.io/v1/access-token", "https://index.docker.io/v1/refresh-token"].contains(&self.as_str())
+        docker_hub::SESSION_KEYS.contains(&self.as_str())
     }
 }
 

@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Content, Entry, Keeper, Key, Login, Origin, Refusal, Skip};
+use super::{Content, FoundEntry, Keeper, Key, Login, Origin, Refusal, Skip};
 use crate::domain::{
-    convention::{self, Finding},
+    convention::{self, Remark},
     credential::{Email, Username},
     id::CredentialId,
     kind::RegistryKind,
@@ -52,7 +52,7 @@ pub struct Row {
     /// The e-mail address.
     pub email: Option<Email>,
     /// What its owner should know before it is written.
-    pub warnings: Vec<Finding>,
+    pub warnings: Vec<Remark>,
     /// What would become of it.
     pub action: Action,
 }
@@ -111,10 +111,10 @@ struct Candidate {
 
 /// Says what would become of each entry, in the order in which they were found.
 #[must_use]
-pub fn plan(entries: Vec<Entry>, existing: &[Existing], overwrite: Overwrite, now: Timestamp) -> Vec<Row> {
+pub fn plan(entries: Vec<FoundEntry>, existing: &[Existing], overwrite: Overwrite, now: Timestamp) -> Vec<Row> {
     let mut rows = Vec::with_capacity(entries.len());
     let mut candidates: Vec<Candidate> = Vec::new();
-    for Entry { origin, key, content } in entries {
+    for FoundEntry { origin, key, content } in entries {
         let server = key.as_str().parse::<RegistryServer>();
         let mut row = Row {
             origins: vec![origin.clone()],
@@ -239,7 +239,7 @@ fn action(
     there: Option<&Existing>,
     overwrite: Overwrite,
     now: Timestamp,
-) -> (Action, Vec<Finding>) {
+) -> (Action, Vec<Remark>) {
     let kind = there.map_or_else(|| RegistryKind::infer(server), |known| known.kind);
     let warnings = match convention::examine(kind, server, login.username.as_ref(), Some(&login.password), now) {
         Ok(found) => found.warnings,

@@ -1,7 +1,7 @@
 //! What a file is, told by its content: a docker config, an older one, or Secrets of Kubernetes in JSON or YAML.
 
 use super::{
-    Entry,
+    FoundEntry,
     docker::{self, in_file},
     helper::Request,
     kubernetes::{self, Manifest},
@@ -16,7 +16,7 @@ use serde_saphyr::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 #[derive(Debug, Default)]
 pub struct Contents {
     /// Its entries, in their order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<FoundEntry>,
     /// What it leaves to helpers.
     pub requests: Vec<Request>,
     /// How many Secrets of other types it has.

@@ -15,7 +15,7 @@ fn config(entries: &str) -> String {
 }
 
 /// An entry in few words: key, user name, password, or what else it is.
-fn told(entry: &Entry) -> String {
+fn told(entry: &FoundEntry) -> String {
     match &entry.content {
         Content::Login(login) => {
             let username = login.username.as_ref().map_or("-", Username::as_str);

@@ -3,7 +3,7 @@
 //! The table says what providers want today. What regcred itself holds a login to stands in
 //! [`convention`](super::super::convention), and a test holds the two together.
 
-use super::{super::server::DOCKER_HUB_NAMES, RegistryKind};
+use super::{super::docker_hub, RegistryKind};
 
 /// What a form asks for a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ use Name::{Fixed, Like};
 
 const DOCKER_HUB: Form = Form {
     title: "Docker Hub",
-    hosts: &DOCKER_HUB_NAMES,
+    hosts: &docker_hub::NAMES,
     server: Asked::No,
     example: "docker.io/acme",
     logins: &[

@@ -8,7 +8,7 @@ fn server(text: &str) -> RegistryServer {
 }
 
 /// Servers as people state them, and the kinds that their hosts show.
-const INFERRED: [(&str, RegistryKind); 69] = [
+const INFERRED: [(&str, RegistryKind); 76] = [
     ("https://index.docker.io/v1/", DockerHub),
     ("docker.io/acme", DockerHub),
     ("docker.io.example", Generic),
@@ -43,7 +43,14 @@ const INFERRED: [(&str, RegistryKind); 69] = [
     ("acme-a1b2.azurecr.io", Azure),
     ("acme.azurecr.cn", Azure),
     ("acme.azurecr.io.evil.com", Generic),
+    ("acme.eastus2.geo.azurecr.io", Azure),
+    ("acme-a1b2.eastus2.geo.azurecr.us", Azure),
     ("a.b.azurecr.io", Generic),
+    ("a.b.c.geo.azurecr.io", Generic),
+    ("acme.east-us.geo.azurecr.io", Generic),
+    ("geo.azurecr.io", Azure),
+    ("acme.geo.azurecr.io", Generic),
+    ("acme-a1-b2.azurecr.io", Generic),
     ("azurecr.io", Generic),
     ("ghcr.io/acme", Github),
     ("ghcr.io:443", Github),
@@ -111,7 +118,7 @@ fn a_host_that_shows_a_kind_fits_a_pattern_of_its_form() {
         }
     }
     // Whoever fills in a form has not put the name in normal form.
-    for name in crate::domain::server::DOCKER_HUB_NAMES {
+    for name in docker_hub::NAMES {
         assert_eq!(RegistryKind::infer(&server(name)), DockerHub);
         assert!(DockerHub.form().hosts.contains(&name), "{name}");
     }

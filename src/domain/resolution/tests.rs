@@ -202,6 +202,30 @@ fn some_image() -> impl Strategy<Value = &'static str> {
     ])
 }
 
+/// Whether what is said of a program that took this login is so.
+fn is_true(reason: &str, image: &ImageReference, used: Option<&Credential>, in_force: &[Credential]) -> bool {
+    let handed_out = in_force.iter().filter(|one| one.availability(time(100)) == Availability::Available);
+    let of_registry: Vec<_> = handed_out.filter(|one| one.server.host() == image.host()).collect();
+    let whole = of_registry.iter().find(|one| one.server.path().is_none()).copied();
+    match reason {
+        "it knows no paths, and takes the login of the whole registry" => used.is_some() && used == whole,
+        "it knows no paths, and takes the only login of the registry for all of its images" => {
+            of_registry.len() == 1 && used == of_registry.first().copied() && whole.is_none()
+        }
+        "it knows no paths, and the registry has several logins, of which it takes none" => {
+            of_registry.len() > 1 && whole.is_none() && used.is_none()
+        }
+        "it knows no paths, and looks for the login of the whole of Docker Hub, which is not there" => {
+            image.host() == "docker.io" && whole.is_none() && used.is_none()
+        }
+        "it compares paths byte by byte, and not part by part" => used.is_some_and(|used| {
+            let rest = image.repository().strip_prefix(used.server.as_str());
+            rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        }),
+        _ => false,
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_explained_is_what_is_handed_out(credentials in some_credentials(), reference in some_image()) {
@@ -213,15 +237,21 @@ proptest! {
         prop_assert_eq!(found.candidates.len(), credentials.len());
         prop_assert!(handed_out.entries.len() <= 1);
         prop_assert_eq!(found.chosen().map(|chosen| chosen.id), handed_out.entries.first().map(|entry| entry.credential.id));
-        // Where nothing was left out, the kubelet and podman do as we do, but for what starts with the same bytes.
+        let able = candidates(&reference, &in_force);
+        let able: Vec<_> = able.into_iter().filter(|one| one.availability(time(100)) == Availability::Available).collect();
+        prop_assert_eq!(found.chosen(), able.first().copied(), "the first that could be used");
         for outcome in &found.consumers {
-            let first = outcome.tried.first().copied();
-            prop_assert_eq!(outcome.difference.is_none(), first == found.chosen().map(|chosen| chosen.id));
-            if outcome.consumer == Consumer::Podman {
-                prop_assert_eq!(outcome.difference, None);
+            let tried: Vec<_> = outcome.tried.iter().map(|id| credentials.iter().find(|one| one.id == *id).unwrap()).collect();
+            prop_assert!(tried.iter().all(|one| in_force.contains(one) && one.availability(time(100)) == Availability::Available));
+            match outcome.difference {
+                None => prop_assert_eq!(tried.first().copied(), able.first().copied()),
+                Some(reason) => {
+                    prop_assert_ne!(tried.first().copied(), able.first().copied(), "{}", reason);
+                    prop_assert!(outcome.consumer != Consumer::Podman, "it knows paths as we do");
+                    prop_assert!(is_true(reason, &reference, tried.first().copied(), &in_force), "{:?}", outcome);
+                }
             }
         }
-        let _ = candidates(&reference, &in_force);
     }
 
     /// One key a registry: whatever the credentials are, no program has to guess.
@@ -232,8 +262,8 @@ proptest! {
         for images in [vec![], vec![image(reference)], vec![image("quay.io/acme/app"), image("quay.io/beta/x"), image(reference)]] {
             let selection = docker_config::select(&in_force, &images, time(100));
             let keys: Vec<_> = selection.entries.iter().map(|entry| entry.key.as_str()).collect();
-            let mut entries: Vec<_> = keys.iter().map(|key| Entry { key, login: Login::Full }).collect();
-            entries.extend(docker_config::stops(&keys).into_iter().map(|key| Entry { key, login: Login::Empty }));
+            let mut entries: Vec<_> = keys.iter().map(|key| ConfigEntry { key, login: LoginParts::Full }).collect();
+            entries.extend(docker_config::stops(&keys).into_iter().map(|key| ConfigEntry { key, login: LoginParts::Empty }));
             for consumer in Consumer::ALL {
                 let choice = consumer.choose(&entries, &image(reference));
                 prop_assert!(!matches!(choice, Choice::AnyOf(_)), "{} of {:?}", consumer, keys);

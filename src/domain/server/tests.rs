@@ -236,7 +236,7 @@ fn a_prefix_begins_with_a_host_and_lies_on_its_server_only() {
 
 #[test]
 fn a_name_alone_is_a_server_of_azures_only() {
-    for text in ["myreg", "MYREG", "myreg-a1b2", "2130706433"] {
+    for text in ["myreg", "MYREG", "myreg-a1b2", "2130706433", &"a".repeat(50)] {
         let stated: StatedServer = text.parse().unwrap();
         let expected = format!("{}.azurecr.io", text.to_lowercase());
         assert_eq!(stated.complete(Some(RegistryKind::Azure)).unwrap().as_str(), expected);
@@ -244,7 +244,19 @@ fn a_name_alone_is_a_server_of_azures_only() {
             assert_eq!(stated.complete(kind), Err(NAME_ALONE), "{text}");
         }
     }
-    for text in ["abcd", "-myreg", "myreg-", "my_reg", "xn--abcde", "my.reg/", "myreg/x", "myrég"] {
+    for text in [
+        "abcd",
+        "abcd-a1b2",
+        "-myreg",
+        "myreg-",
+        "myreg--a1",
+        "myreg-a1-b2",
+        "my_reg",
+        "xn--abcde",
+        "my.reg/",
+        "myreg/x",
+        "myrég",
+    ] {
         assert!(!matches!(text.parse(), Ok(StatedServer::Name(_))), "{text}");
     }
     let full: StatedServer = "https://GHCR.io/v2/".parse().unwrap();

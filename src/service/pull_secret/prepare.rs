@@ -5,7 +5,7 @@ use crate::{
     crypto::{data_key::DataKey, keyring::KeyError},
     domain::{
         credential::{Availability, Credential},
-        docker_config::{self, Entry, Login},
+        docker_config::{self, Entry, KeyedLogin},
         id::{CredentialId, DataKeyId, ScopeId},
         permission::{Action, Caller},
         scope::Scope,
@@ -169,9 +169,9 @@ fn omission(id: CredentialId, availability: Availability) -> Option<Omission> {
     Some(Omission { id, reason })
 }
 
-fn login<'a>(entry: &'a Entry<'_>, password: &'a Password) -> Login<'a> {
+fn login<'a>(entry: &'a Entry<'_>, password: &'a Password) -> KeyedLogin<'a> {
     let Credential { username, email, .. } = entry.credential;
-    Login { key: &entry.key, username: username.as_ref(), email: email.as_ref(), password }
+    KeyedLogin { key: &entry.key, username: username.as_ref(), email: email.as_ref(), password }
 }
 
 /// What the document will be, without opening anything: key, e-mail address and fingerprint of each entry, hashed. `None` if

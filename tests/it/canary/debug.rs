@@ -38,7 +38,7 @@ fn printing_what_holds_a_password_says_nothing_of_it() {
     let body = format!(r#"{{"password": "{CANARY}"}}"#);
     says_nothing(&serde_json::from_str::<wire::CredentialUpdate>(&body).unwrap());
     says_nothing(&credential::CredentialPatch::from(serde_json::from_str::<wire::CredentialUpdate>(&body).unwrap()));
-    let entry = docker_config::Login { key: "ghcr.io", username: None, email: None, password: &password };
+    let entry = docker_config::KeyedLogin { key: "ghcr.io", username: None, email: None, password: &password };
     says_nothing(&entry);
     says_nothing(&docker_config::render(&[entry]));
     let document = || SecretDocument::new(Zeroizing::new(CANARY.as_bytes().to_vec()));

@@ -123,6 +123,38 @@ async fn another_server_or_user_name_needs_the_password_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_server_is_the_one_that_the_login_is_for_from_then_on() {
+    let (_server, cli) = shop().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (id, other) = (added(&cli, "ghcr.io/acme"), added(&cli, "registry.example.com"));
+    let moving =
+        ["update", "ghcr.io/acme", "--server", "https://REGISTRY.gitlab.com/v2/", "--password-stdin", "-o", "json"];
+    let moved = done(&cli, &moving, b"hunter3");
+    assert_eq!(moved.stderr, "Updated registry.gitlab.com (bot) in acme/shop, with a new password.\n");
+    let moved: Value = serde_json::from_str(&moved.stdout).unwrap();
+    assert_eq!((&moved["id"], &moved["server"]), (&id.as_str().into(), &"registry.gitlab.com".into()));
+    assert_eq!((&moved["kind"], &moved["version"]), (&"gitlab".into(), &2.into()), "the kind goes with the server");
+    let handed_out = handed_out(&cli, folder.path());
+    let keys: Vec<_> = handed_out.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        (keys, &handed_out["registry.gitlab.com"]["password"]),
+        (vec!["registry.example.com", "registry.gitlab.com"], &"hunter3".into())
+    );
+    refused(&cli, &["get", "ghcr.io/acme"], b"", 3);
+
+    let onto = ["update", &id, "--server", "Registry.Example.com.", "--password-stdin"];
+    let refusal = refused(&cli, &onto, b"hunter4", 5);
+    assert!(
+        refusal.stderr.starts_with("error: acme/shop already has a login for registry.example.com\n"),
+        "{refusal:?}"
+    );
+    assert!(refusal.stderr.contains(&format!("`regcred update {other} --project acme/shop`")), "{refusal:?}");
+    let refusal = refused(&cli, &["update", &id, "--server", "bot:hunter4@quay.io", "--password-stdin"], b"hunter4", 2);
+    assert!(!refusal.stderr.contains("hunter4"), "{refusal:?}");
+    assert_eq!(json(&cli, &["get", &id, "-o", "json"])["version"], 2, "nothing of it was done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_login_for_one_server_is_a_conflict_that_names_the_first() {
     let (_server, cli) = shop().await;
     let id = added(&cli, "docker.io");

@@ -263,6 +263,12 @@ impl Server {
         (self.public, self.internal) = (again.public.clone(), again.internal.clone());
     }
 
+    /// The same with one more setting.
+    pub fn restart_with(&mut self, name: &str, value: &str) {
+        self.binary = self.binary.clone().env(name, value);
+        self.restart();
+    }
+
     /// A client that presents this token.
     pub fn client_with(&self, token: Option<TokenText>) -> Client {
         let url = |text: &str| text.parse().expect("the ready line holds URLs");

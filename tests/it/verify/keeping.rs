@@ -229,6 +229,16 @@ async fn other_certificates_need_the_password_again() {
     let listed = shop.editor.credential_list_all(&shop.scope, None).await.unwrap().items;
     assert_eq!((listed[0].id, &listed[0].ca_certificates), (stored.id, &None));
     assert!(as_json(&listed[0]).get("ca_certificates").is_none());
+    let cli = shop.server.cli().env("REGCRED_PROJECT", "acme/shop");
+    let own = |server: &str| {
+        let shown = cli.run(&["get", server], b"").stdout;
+        shown.lines().find_map(|line| Some(line.strip_prefix("own ca:")?.trim().to_owned()))
+    };
+    assert_eq!(own("registry.example.com").as_deref(), Some("1 certificate"));
+    let two = format!("{ca}{}", Authority::new().pem);
+    store(&shop.editor, &shop.scope, &login("two.example.com", "bot", "pw").vouched_by(&two)).await;
+    store(&shop.editor, &shop.scope, &login("none.example.com", "bot", "pw")).await;
+    assert_eq!((own("two.example.com").as_deref(), own("none.example.com")), (Some("2 certificates"), None));
     let deployer = shop.server.client(Role::Deployer, &shop.scope).await;
     assert!(pull(&deployer, &project("acme/shop"), &[]).await.unwrap().contains("registry.example.com"));
     let clear = CredentialChange { ca_certificates: Change::Clear, ..CredentialChange::default() };

@@ -1,12 +1,15 @@
 //! Whether a login works, told by real registries and by servers that only look like one.
 
+mod all;
 mod crowd;
 mod guard;
 mod hub;
 mod keeping;
 mod names;
 mod real;
+mod schedule;
 mod stages;
+mod token_servers;
 
 use crate::support::{Binary, Login, Peer, Server, id, login, scope, store};
 use regcred::{

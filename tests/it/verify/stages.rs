@@ -1,7 +1,7 @@
 //! Every stage, each by a server that brings it about.
 
 use super::{Shop, at_peer, told};
-use crate::support::{Authority, Peer, Response, Seen, free_port, login};
+use crate::support::{Authority, Peer, Response, Seen, free_port, login, store};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
@@ -267,23 +267,45 @@ async fn by_form(password: &'static str) -> (String, String) {
     (check.result, check.reason)
 }
 
+/// What a registry answers the question for a manifest, with these limits.
+fn limited(status: u16, limit: &str, remaining: &str) -> Response {
+    Response::Whole(format!(
+        "HTTP/1.1 {status} Status\r\nratelimit-limit: {limit}\r\nratelimit-remaining: {remaining}\r\n\r\n"
+    ))
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn docker_hubs_limits_are_read_and_shown() {
-    let peer = Peer::start(|seen| match (seen.header("authorization"), seen.method.as_str()) {
+async fn limits_of_pulls_are_read_as_docker_hub_tells_them_and_shown() {
+    let peer = Peer::start(|seen| match (seen.header("authorization"), seen.path.as_str()) {
         (None, _) => Response::challenge("Basic realm=\"x\""),
-        (Some(_), "HEAD") => Response::Whole(
-            "HTTP/1.1 200 OK\r\nratelimit-limit: 100;w=21600\r\nratelimit-remaining: 76;w=21600\r\n\r\n".to_owned(),
-        ),
-        _ => Response::welcome(),
+        (Some(_), "/v2/") => Response::welcome(),
+        (Some(_), "/v2/some/manifests/1") => limited(200, "100;w=21600", "76;w=21600"),
+        (Some(_), "/v2/none/manifests/1") => limited(429, "100;w=21600", "0;w=21600"),
+        (Some(_), "/v2/plain/manifests/1") => limited(200, " 5 ", "4"),
+        (Some(_), "/v2/odd/manifests/1") => limited(200, "many", "76"),
+        (Some(_), "/v2/half/manifests/1") => limited(200, "-1", "76"),
+        (Some(_), "/v2/silent/manifests/1") => Response::welcome(),
+        // Other answers have limits of other things.
+        _ => limited(404, "1", "1"),
     });
     let shop = Shop::open(&[&peer.host()], &[]).await;
-    let check = shop.try_login(&login(&peer.host(), "bot", "pw"), Some(&format!("{}/app:1", peer.host()))).await;
-    assert_eq!(told(&check), ("ok", "pull_allowed"));
-    let rate = check.rate_limit.expect("it is read");
-    assert_eq!((rate.limit, rate.remaining, rate.window_seconds), (100, 76, Some(21600)));
+    let stored = store(&shop.editor, &shop.scope, &login(&peer.host(), "bot", "pw")).await;
     let cli = shop.server.cli().env("REGCRED_PROJECT", "acme/shop");
-    let shown = cli.run(&["get", &peer.host()], b"").stdout;
-    assert!(shown.contains("76 of 100 in 6h"), "{shown}");
-    let asked = peer.seen();
-    assert!(asked.iter().any(|seen| seen.method == "HEAD" && seen.path == "/v2/app/manifests/1"), "{asked:?}");
+    for (name, reason, expected, shown) in [
+        ("some", "pull_allowed", Some((100, 76, Some(21600))), "76 of 100 in 6h"),
+        ("none", "rate_limited", Some((100, 0, Some(21600))), "0 of 100 in 6h"),
+        ("plain", "pull_allowed", Some((5, 4, None)), "4 of 5\n"),
+        ("odd", "pull_allowed", None, ""),
+        ("half", "pull_allowed", None, ""),
+        ("silent", "pull_allowed", None, ""),
+    ] {
+        let check = shop.try_stored(&stored, Some(&format!("{}/{name}:1", peer.host()))).await;
+        let rate = check.rate_limit.map(|rate| (rate.limit, rate.remaining, rate.window_seconds));
+        assert_eq!((check.reason.as_str(), rate), (reason, expected), "{name}");
+        let told = cli.run(&["get", &peer.host()], b"").stdout;
+        assert!(told.contains(shown) && told.contains("pulls left") == expected.is_some(), "{name}: {told}");
+    }
+    // It is not counted as a pull.
+    let asked: Vec<_> = peer.seen().into_iter().filter(|seen| seen.path.contains("/manifests/")).collect();
+    assert!(asked.len() == 6 && asked.iter().all(|seen| seen.method == "HEAD"), "{asked:?}");
 }

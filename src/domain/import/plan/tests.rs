@@ -4,11 +4,15 @@ use crate::domain::import::Login;
 const HUB: &str = "https://index.docker.io/v1/";
 
 /// An entry of a file: `file [Secret] [helper!] key user password`.
-fn entry(origin: (&str, Keeper), key: &str, username: &str, password: &str) -> Entry {
+fn entry(origin: (&str, Keeper), key: &str, username: &str, password: &str) -> FoundEntry {
     let origin = Origin { file: origin.0.to_owned(), secret: None, keeper: origin.1 };
     let password = Password::new(&zeroize::Zeroizing::new(password.to_owned())).unwrap();
     let username = (!username.is_empty()).then(|| username.parse().unwrap());
-    Entry { origin, key: key.to_owned().into(), content: Content::Login(Login { username, password, email: None }) }
+    FoundEntry {
+        origin,
+        key: key.to_owned().into(),
+        content: Content::Login(Login { username, password, email: None }),
+    }
 }
 
 fn store() -> Keeper {
@@ -19,7 +23,7 @@ fn registry_helper() -> Keeper {
     Keeper::RegistryHelper("ecr-login".parse().unwrap())
 }
 
-fn planned(entries: Vec<Entry>, existing: &[Existing], overwrite: Overwrite) -> Vec<String> {
+fn planned(entries: Vec<FoundEntry>, existing: &[Existing], overwrite: Overwrite) -> Vec<String> {
     let now = Timestamp::from_microseconds(1_800_000_000_000_000).unwrap();
     let rows = plan(entries, existing, overwrite, now);
     rows.iter()
