@@ -20,6 +20,7 @@ mod registry_kinds;
 mod replicas;
 mod resolve;
 mod retention;
+mod schedule;
 mod scopes;
 mod start;
 mod status;

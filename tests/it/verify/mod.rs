@@ -6,6 +6,7 @@ mod hub;
 mod keeping;
 mod names;
 mod real;
+mod schedule;
 mod stages;
 
 use crate::support::{Binary, Login, Peer, Server, id, login, scope, store};
