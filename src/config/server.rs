@@ -82,6 +82,11 @@ pub struct ServerOptions {
     /// Whoever adds a login chooses where `regcred verify` connects to: name no more than the networks of your registries.
     #[arg(long, env = "REGCRED_REGISTRY_NETWORKS", value_name = "NETWORK", value_delimiter = ',')]
     pub registry_networks: Option<Vec<String>>,
+    /// Networks that no login is sent to, whatever else is said, such as 198.51.100.0/24 (commas between several)
+    ///
+    /// For public addresses of your own that regcred stands closer to than others do.
+    #[arg(long, env = "REGCRED_REGISTRY_NETWORKS_DENY", value_name = "NETWORK", value_delimiter = ',')]
+    pub registry_networks_deny: Option<Vec<String>>,
     /// Registries and token servers that are spoken to without TLS, each as HOST:PORT (commas between several)
     #[arg(long, env = "REGCRED_REGISTRY_INSECURE", value_name = "HOST:PORT", value_delimiter = ',')]
     pub registry_insecure: Option<Vec<String>>,
@@ -223,6 +228,7 @@ impl ServerOptions {
         let data_dir = options.data_dir.unwrap_or_else(|| PathBuf::from("regcred-data"));
         let database = database(options.database_url, options.database_url_file, &data_dir)?;
         Ok(ServerSettings {
+            denied: parsed("REGCRED_REGISTRY_NETWORKS_DENY", options.registry_networks_deny)?,
             keyring: keyring(environment, options.keyring_file, &data_dir)?,
             passphrase: passphrase(environment, options.passphrase_file)?,
             data_dir,
@@ -285,6 +291,7 @@ impl ServerOptions {
 
 /// A list, each item by its own rule. Empty ones count as not there: so a variable can be set to nothing.
 fn parsed<T: FromStr<Err = Invalid>>(setting: &str, list: Option<Vec<String>>) -> Result<Vec<T>, ConfigError> {
+            registry_networks_deny: self.registry_networks_deny.or(others.registry_networks_deny),
     let items = list.unwrap_or_default();
     let items = items.iter().map(|item| item.trim()).filter(|item| !item.is_empty());
     items.map(|item| item.parse().map_err(|rule| ConfigError::invalid(setting, &rule))).collect()
