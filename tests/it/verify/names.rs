@@ -63,6 +63,7 @@ async fn visit(answers: Vec<Vec<IpAddr>>) -> (Finding, [usize; 3]) {
     let attempt = Attempt { server: &server, username: None, password: &password, ca: None, image: None };
     let finding = verifier.verify(attempt, ()).await.finding;
     assert!(sink.seen().is_empty());
+    assert!(registry.seen().iter().all(|seen| seen.header("host") == Some(host.as_str())), "it is called by its name");
     (finding, [registry.connections(), sink.connections(), names.asked.load(Ordering::SeqCst)])
 }
 
