@@ -252,3 +252,6 @@ mod tests {
         assert!(Kind::ALL.iter().all(|kind| kind.status().is_client_error() || kind.status().is_server_error()));
     }
 }
+        Contradiction::ImageOutsidePrefix => {
+            Problem::at(Kind::InvalidBody, "/image", "must lie below the login's image_prefix")
+        }

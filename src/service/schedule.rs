@@ -5,16 +5,11 @@
 
 mod fairness;
 
-use super::{Error, Service, report};
+use super::{Error, Service, report, verification::fits};
 use crate::{
     domain::{
-        audit::AuditEvent,
-        check::Finding,
-        credential::Availability,
-        id::CredentialId,
-        permission::Action,
-        source::random_bytes,
-        timestamp::Timestamp,
+        audit::AuditEvent, check::Finding, credential::Availability, id::CredentialId, permission::Action,
+        source::random_bytes, timestamp::Timestamp,
     },
     store::DueCheck,
 };
@@ -119,6 +114,8 @@ impl Service {
         self.audit.record(event).await?;
         let credential = found.credential;
         let image = credential.last_check.as_ref().and_then(|check| check.image.clone());
+        // Its image prefix may be another since.
+        let image = image.filter(|image| fits(&credential, Some(image)).is_ok());
         let begun = Instant::now();
         let check = self.try_login(&credential, &password, image.as_ref(), turn).await;
         let took = begun.elapsed();

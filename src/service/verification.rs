@@ -10,7 +10,7 @@ use crate::{
         check::{Check, Finding, PullTarget},
         credential::{Contradiction, Credential},
         id::CredentialId,
-        matching,
+        matching::{self, Mismatch},
         permission::{Action, Caller, Permit},
         scope::{Scope, ScopeRecord},
         secret::Password,
@@ -61,7 +61,10 @@ impl Service {
         image: Option<&PullTarget>,
     ) -> Result<Check, Error> {
         // Here it came beside the body.
-        let beside = |_| Error::Parameter { parameter: "image", rule: Invalid("must lie below the login's server") };
+        let beside = |_| Error::Parameter {
+            parameter: "image",
+            rule: Invalid("must lie below the login's server, and below its image_prefix if it has one"),
+        };
         fits(credential, image).map_err(beside)?;
         let turn = self.turns.for_organization(place.organization_id()).await.ok_or(Error::Crowded)?;
         let mut event = self.event(permit, Some(place), vec![credential.id.as_uuid()]);
@@ -121,9 +124,10 @@ impl Service {
 }
 
 /// Whether the login would be offered for that image. Another repository would be asked for with it, which is none of its owner's.
-fn fits(credential: &Credential, image: Option<&PullTarget>) -> Result<(), Contradiction> {
-    match image {
-        Some(image) if !matching::matches(&credential.server, image.image()) => Err(Contradiction::Image),
-        Some(_) | None => Ok(()),
+pub(super) fn fits(credential: &Credential, image: Option<&PullTarget>) -> Result<(), Contradiction> {
+    match image.and_then(|image| matching::mismatch(image.image(), credential)) {
+        Some(Mismatch::Host | Mismatch::Port | Mismatch::Path) => Err(Contradiction::Image),
+        Some(Mismatch::ImagePrefix) => Err(Contradiction::ImageOutsidePrefix),
+        None => Ok(()),
     }
 }

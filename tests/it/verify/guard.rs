@@ -251,8 +251,24 @@ async fn a_login_is_not_tried_for_what_it_is_not_offered_for() {
         assert_eq!((refused.status, slug(&refused)), (400, "invalid-parameter"), "{image}");
         assert_eq!(
             (refused.errors[0].pointer.as_str(), refused.errors[0].detail.as_str()),
-            ("image", "must lie below the login's server")
+            ("image", "must lie below the login's server, and below its image_prefix if it has one")
         );
     }
-    assert_eq!(peer.connections(), 0);
+    let (narrow, prefix) = (login(&peer.host(), "bot", "pw"), format!("{}/team/app", peer.host()).parse().unwrap());
+    let narrow = regcred::client::NewCredential { image_prefix: Some(&prefix), ..narrow.request() };
+    let stored = shop.editor.credential_create(&shop.scope, &narrow).await.unwrap();
+    for (image, tried) in [("team/other", false), ("team/application", false), ("team/app", true), ("team/app/x", true)]
+    {
+        let image = format!("{}/{image}", peer.host()).parse().unwrap();
+        let checked = shop.editor.credential_verify(&shop.scope, crate::support::id(&stored), Some(&image)).await;
+        assert_eq!(peer.connections() > 0, tried, "{image}");
+        if tried {
+            assert_eq!(told(&checked.unwrap()), ("ok", "no_login_needed"), "{image}");
+            continue;
+        }
+        let refused = problem(checked);
+        assert_eq!((refused.status, slug(&refused)), (422, "invalid-body"), "{image}");
+        assert_eq!(refused.errors[0].detail, "must lie below the login's image_prefix");
+        assert_eq!(refused.errors[0].pointer, "/image");
+    }
 }
