@@ -47,6 +47,7 @@ impl Service {
         let password = self.open_to_verify(&found).await?;
         self.audit.record(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
         let check = self.try_login(&found.credential, &password, image, turn).await;
+        note(&found.credential, &check);
         self.keep_check(&found.credential, &check).await;
         Ok(check)
     }
@@ -71,6 +72,7 @@ impl Service {
         event.operation = Action::CredentialVerify;
         self.audit.record(event).await?;
         let check = self.try_login(credential, password, image, turn).await;
+        note(credential, &check);
         if check.finding.is_proof_against() { Err(Error::NotVerified(check.finding)) } else { Ok(check) }
     }
 
@@ -121,6 +123,13 @@ impl Service {
         let opened = data_key.open(&password.sealed, &self.password_binding(found.scope_id, &found.credential));
         opened.map_err(|fault| Error::unopened("credentials", "sealed", &found.credential.id, &fault))
     }
+}
+
+/// Tells the log where somebody has had regcred connect to. The audit event names the credential alone, which may never come to be, or
+/// be for another server by the time that somebody looks; the request's identifier leads from one to the other.
+fn note(credential: &Credential, check: &Check) {
+    let (server, result) = (credential.server.host(), check.finding.name());
+    tracing::info!(credential = %credential.id, server, result, "a login was tried");
 }
 
 /// Whether the login would be offered for that image. Another repository would be asked for with it, which is none of its owner's.

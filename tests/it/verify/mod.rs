@@ -8,6 +8,7 @@ mod names;
 mod real;
 mod schedule;
 mod stages;
+mod seen;
 
 use crate::support::{Binary, Login, Peer, Server, id, login, scope, store};
 use regcred::{
