@@ -47,6 +47,7 @@ kinds! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The path does not know this method";
     RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive";
     CredentialExists = CONFLICT, "credential-exists", "The server has a credential already";
+    ScopeFull = CONFLICT, "scope-full", "The scope has as many credentials as it may have";
     OrganizationNotEmpty = CONFLICT, "organization-not-empty", "The organization still has projects";
     KeyState = CONFLICT, "key-state", "The master key is not in a state that allows this";
     NotTheOldest = CONFLICT, "not-the-oldest-events", "The audit log does not begin with these events";
@@ -191,6 +192,12 @@ impl From<Error> for Problem {
             ),
             Error::Store(StoreError::Unavailable(_)) => {
                 Self::new(Kind::Unavailable, "the database cannot be reached or written; nothing was changed")
+            Error::ScopeFull { most } => Self::new(
+                Kind::ScopeFull,
+                format!(
+                    "an organization or a project has at most {most} credentials; delete some, or add it in another project"
+                ),
+            ),
             }
             Error::Store(StoreError::OutcomeUnknown(_)) => Self::new(
                 Kind::OutcomeUnknown,

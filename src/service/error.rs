@@ -55,6 +55,12 @@ pub enum Error {
     #[error("the organization still has projects")]
     OrganizationNotEmpty,
     /// The master key is not in a state that allows it.
+    /// The scope has as many credentials as it may have.
+    #[error("the scope has {most} credentials already")]
+    ScopeFull {
+        /// How many that are.
+        most: u32,
+    },
     #[error("{0}")]
     KeyState(Cow<'static, str>),
     /// What is to be pruned is not what the log begins with.

@@ -5,7 +5,7 @@
 
 use super::{
     AuditQueue, Error, Service, adding::AddQueue, counts::Counts, memory::Memory, proof::ProofQueue,
-    replicas::OwnReplica, turns::Turns, usage::Usage,
+    replicas::OwnReplica, room::Room, turns::Turns, usage::Usage,
 };
 use crate::{
     crypto::{
@@ -147,6 +147,7 @@ impl Service {
             counts: Counts::new(),
             verifier,
             turns: Turns::new(),
+            room: Room::default(),
             retention,
             clock,
             random,

@@ -205,6 +205,8 @@ pub trait Queries: LogQueries {
         scope: ScopeId,
         server: &RegistryServer,
     ) -> Result<Option<CredentialId>, StoreError>;
+    /// How many credentials belong to exactly that scope. None are counted beyond `most`.
+    async fn credential_count(&mut self, scope: ScopeId, most: u32) -> Result<u64, StoreError>;
     /// That nothing changes with a scope and its organization. Fewer than these, if the database has not stamped them.
     async fn premise_list(&mut self, place: &ScopeRecord) -> Result<Vec<Premise>, StoreError>;
     /// A credential of that scope or of its organization, with its password.
