@@ -43,7 +43,7 @@ impl Service {
         }
         fits(&found.credential, image)?;
         drop(queries);
-        let turn = self.turns.for_organization(place.organization_id()).await.ok_or(Error::Crowded)?;
+        let turn = self.turns.for_organization(place.organization_id()).await?;
         let password = self.open_to_verify(&found).await?;
         self.audit.record(self.event(&permit, Some(&place), vec![id.as_uuid()])).await?;
         let check = self.try_login(&found.credential, &password, image, turn).await;
@@ -67,7 +67,7 @@ impl Service {
             rule: Invalid("must lie below the login's server, and below its image_prefix if it has one"),
         };
         fits(credential, image).map_err(beside)?;
-        let turn = self.turns.for_organization(place.organization_id()).await.ok_or(Error::Crowded)?;
+        let turn = self.turns.for_organization(place.organization_id()).await?;
         let mut event = self.event(permit, Some(place), vec![credential.id.as_uuid()]);
         event.operation = Action::CredentialVerify;
         self.audit.record(event).await?;

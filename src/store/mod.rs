@@ -14,8 +14,8 @@ pub mod tables;
 pub use log::{AuditScope, Filed, LogQueries, LogTx, Upkeep};
 pub use premise::{ConditionalEvent, Premise, Prover, Stamp};
 pub use records::{
-    Added, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, DueCheck, DueChecks, FoundToken, MasterKeyRecord,
-    MasterKeyState, NewSealedCredential, Replica, ReplicaRecord, SealedCredential, SealedPassword,
+    Added, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, DueCheck, DueChecks, FoundToken,
+    MasterKeyRecord, MasterKeyState, NewSealedCredential, Replica, ReplicaRecord, SealedCredential, SealedPassword,
 };
 
 use crate::{

@@ -128,7 +128,10 @@ mod tests {
         assert!(!fairness.passes_over(&due("acme", "r.example"), begun + LONGEST_REST));
         let mut hourly = Fairness::new(Duration::from_hours(1));
         hourly.learn(&due("acme", "r.example"), Finding::NameNotFound, QUICK, begun);
-        assert!(!hourly.passes_over(&due("acme", "r.example"), begun + Duration::from_mins(8)), "an eighth of the hour");
+        assert!(
+            !hourly.passes_over(&due("acme", "r.example"), begun + Duration::from_mins(8)),
+            "an eighth of the hour"
+        );
     }
 
     #[test]

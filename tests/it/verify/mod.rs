@@ -4,11 +4,12 @@ mod crowd;
 mod guard;
 mod hub;
 mod keeping;
+mod limit;
 mod names;
 mod real;
 mod schedule;
-mod stages;
 mod seen;
+mod stages;
 
 use crate::support::{Binary, Login, Peer, Server, id, login, scope, store};
 use regcred::{
