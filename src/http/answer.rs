@@ -64,13 +64,19 @@ pub(super) fn wire_credential(credential: &Credential, seen_from: &Scope) -> wir
         rotated_at: credential.rotated_at,
         last_used_at: credential.last_used_at,
         ca_certificates: credential.ca_certificates.as_ref().map(ToString::to_string),
-        last_check: credential.last_check.as_ref().map(last_check),
+        last_check: credential.last_check.as_ref().map(|check| seen_check(check, credential.scope != *seen_from)),
         identity: credential.identity.as_ref().map(|identity| wire::Identity {
             client_email: identity.client_email().to_owned(),
             key_id: identity.key_id().to_owned(),
         }),
         warnings: Vec::new(),
     }
+}
+
+/// Which image a login was tried for is its owner's business: who inherits it may have no part in that project.
+fn seen_check(check: &Check, inherited: bool) -> wire::LastCheck {
+    let check = last_check(check);
+    if inherited { wire::LastCheck { image: None, ..check } } else { check }
 }
 
 pub(super) fn last_check(check: &Check) -> wire::LastCheck {
