@@ -4,7 +4,10 @@
 //! and nobody is asked for the name again. So a name that changes its mind between the look and the connection changes
 //! nothing. An address in the place of a name goes the same way.
 
-use super::rules::{HostAndPort, Rules};
+use super::{
+    address::is_allowed,
+    rules::{HostAndPort, Rules},
+};
 use crate::domain::check::Finding;
 use async_trait::async_trait;
 use rustls::{CertificateError, ClientConfig, pki_types::ServerName};
@@ -127,7 +130,7 @@ impl Dialer {
         if found.is_empty() || found.len() > MOST_ADDRESSES {
             return Err(Finding::NameNotFound);
         }
-        if !found.iter().all(|address| self.rules.allow(*address)) {
+        if !found.iter().all(|address| is_allowed(*address, &self.rules.networks, &self.rules.denied)) {
             return Err(Finding::AddressNotAllowed);
         }
         Ok(found.into_iter().map(|address| SocketAddr::new(address, host.port())).collect())

@@ -1,6 +1,5 @@
 //! What the operator says about where registries may be.
 
-use super::address::is_allowed;
 use crate::domain::{docker_hub, server::RegistryServer, text::Invalid};
 use ipnet::IpNet;
 use std::{fmt, net::IpAddr, str::FromStr};
@@ -19,11 +18,6 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Whether an address may be dialled.
-    pub(super) fn allow(&self, address: IpAddr) -> bool {
-        is_allowed(address, &self.networks, &self.denied)
-    }
-
     /// Whether a host is spoken to without TLS: only if the operator has named it.
     pub(super) fn is_insecure(&self, host: &HostAndPort) -> bool {
         self.insecure.contains(host)
