@@ -176,7 +176,11 @@ pub async fn serve(
         host(),
         sources,
         (Arc::clone(&clock), Arc::clone(&random)),
-        (settings.audit_retention, Verifier::new(settings.registry, Arc::new(SystemResolver::default()))),
+        (
+            settings.audit_retention,
+            Verifier::new(settings.registry, Arc::new(SystemResolver::default())),
+            settings.checks_per_minute,
+        ),
         operator_token,
         keep,
     )

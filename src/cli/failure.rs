@@ -212,6 +212,7 @@ mod tests {
             errors: vec![FieldProblem { pointer: "/email".to_owned(), detail: "must be an e-mail address".to_owned() }],
             existing_id: None,
             check: None,
+            retry_after: None,
         }
     }
 

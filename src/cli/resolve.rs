@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     config::client::ClientOptions,
+    domain::{image::ImageReference, text::Invalid},
     http::wire::{Candidate, Resolution},
 };
 use clap::{Args, ValueHint};
@@ -28,7 +29,7 @@ kubelet do otherwise with the docker configuration of the whole project.";
 #[derive(Args)]
 pub(super) struct Resolve {
     /// The image, as in a manifest
-    #[arg(value_name = "IMAGE", value_hint = ValueHint::Other)]
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::Other, value_parser = checked)]
     image: String,
     #[command(flatten)]
     scope: ScopeArgs,
@@ -37,6 +38,11 @@ pub(super) struct Resolve {
     output: Format,
     #[command(flatten)]
     connection: ClientOptions,
+}
+
+/// The text as it was given, if it names an image.
+fn checked(text: &str) -> Result<String, Invalid> {
+    text.parse::<ImageReference>().map(|_| text.to_owned())
 }
 
 pub(super) async fn run(args: Resolve) -> Result<(), Failure> {

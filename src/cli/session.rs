@@ -202,6 +202,7 @@ mod tests {
             errors: Vec::new(),
             existing_id,
             check: None,
+            retry_after: None,
         }))
     }
 

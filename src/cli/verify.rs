@@ -43,9 +43,10 @@ for no login, or answers in a way that proves nothing.";
 
 /// How many are tried at once: as many as a service takes of one organization.
 const AT_ONCE: usize = 4;
-/// How often one is sent where others of the organization take all its turns, and what lies in between.
+/// How often one is sent where others of the organization take all its turns, and what lies in between unless the service says.
 const TIMES: u32 = 60;
 const PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
 /// Tries credentials at their registries.
 #[derive(Args)]
@@ -189,11 +190,14 @@ async fn all(session: &Session, scope: &Scope) -> Result<(Vec<Tried>, Vec<Failur
     Ok((done, lost))
 }
 
-/// Has one of many tried, and tries again where the service has no turn for it.
+/// Has one of many tried, and tries again where the service has no turn for it, or has had too many tried for now.
 async fn patiently(session: &Session, scope: &Scope, id: CredentialId) -> Result<LastCheck, ClientError> {
     for _ in 1..TIMES {
         match session.client.credential_verify(scope, id, None).await {
-            Err(error) if error.status() == Some(429) => sleep(PAUSE).await,
+            Err(error) if error.status() == Some(429) => {
+                let wait = error.problem().and_then(|problem| problem.retry_after).map(Duration::from_secs);
+                sleep(wait.map_or(PAUSE, |wait| wait.min(LONGEST_PAUSE))).await;
+            }
             told => return told,
         }
     }

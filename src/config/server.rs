@@ -8,7 +8,7 @@
 
 use super::{ConfigError, Environment, parse_toml, read_secret};
 use crate::{
-    domain::{pruning::Retention, text::Invalid},
+    domain::{check::ChecksPerMinute, pruning::Retention, text::Invalid},
     registry::Rules,
     store::sql::{Database, PostgresSettings},
 };
@@ -82,6 +82,11 @@ pub struct ServerOptions {
     /// Whoever adds a login chooses where `regcred verify` connects to: name no more than the networks of your registries.
     #[arg(long, env = "REGCRED_REGISTRY_NETWORKS", value_name = "NETWORK", value_delimiter = ',')]
     pub registry_networks: Option<Vec<String>>,
+    /// Networks that no login is sent to, whatever else is said, such as 198.51.100.0/24 (commas between several)
+    ///
+    /// For public addresses of your own that regcred stands closer to than others do.
+    #[arg(long, env = "REGCRED_REGISTRY_NETWORKS_DENY", value_name = "NETWORK", value_delimiter = ',')]
+    pub registry_networks_deny: Option<Vec<String>>,
     /// Registries and token servers that are spoken to without TLS, each as HOST:PORT (commas between several)
     #[arg(long, env = "REGCRED_REGISTRY_INSECURE", value_name = "HOST:PORT", value_delimiter = ',')]
     pub registry_insecure: Option<Vec<String>>,
@@ -90,6 +95,11 @@ pub struct ServerOptions {
     /// A login is sent to its registry's own host alone, and to these: registry.example.com=gitlab.example.com
     #[arg(long, env = "REGCRED_REGISTRY_TOKEN_SERVERS", value_name = "REGISTRY=HOST", value_delimiter = ',')]
     pub registry_token_servers: Option<Vec<String>>,
+    /// How many logins of an organization may be verified in a minute [default: 60]
+    ///
+    /// As many may be at once, then one after the other. Each process counts for itself; what is verified on a schedule does not count.
+    #[arg(long, env = "REGCRED_VERIFY_PER_MINUTE", value_name = "NUMBER")]
+    pub verify_per_minute: Option<u32>,
     /// Verify every login again about once in so many hours [default: never]
     #[arg(long, env = "REGCRED_RECHECK_HOURS", value_name = "HOURS")]
     pub recheck_hours: Option<u32>,
@@ -135,6 +145,8 @@ pub struct ServerSettings {
     pub audit_retention: Retention,
     /// Where registries may be.
     pub registry: Rules,
+    /// How many logins of an organization may be verified in a minute.
+    pub checks_per_minute: ChecksPerMinute,
     /// How often each login is verified again; never if none.
     pub recheck: Option<Duration>,
     /// What to log; a valid filter.
@@ -216,9 +228,13 @@ impl ServerOptions {
             audit_retention.map_err(|rule| ConfigError::invalid("REGCRED_AUDIT_RETENTION_DAYS", &rule))?;
         let registry = Rules {
             networks: parsed("REGCRED_REGISTRY_NETWORKS", options.registry_networks)?,
+            denied: parsed("REGCRED_REGISTRY_NETWORKS_DENY", options.registry_networks_deny)?,
             insecure: parsed("REGCRED_REGISTRY_INSECURE", options.registry_insecure)?,
             token_servers: parsed("REGCRED_REGISTRY_TOKEN_SERVERS", options.registry_token_servers)?,
         };
+        let checks_per_minute = options.verify_per_minute.map(ChecksPerMinute::try_from).transpose();
+        let checks_per_minute =
+            checks_per_minute.map_err(|rule| ConfigError::invalid("REGCRED_VERIFY_PER_MINUTE", &rule))?;
         let recheck = options.recheck_hours.map(recheck).transpose()?;
         let data_dir = options.data_dir.unwrap_or_else(|| PathBuf::from("regcred-data"));
         let database = database(options.database_url, options.database_url_file, &data_dir)?;
@@ -231,6 +247,7 @@ impl ServerOptions {
             internal_listen,
             audit_retention: audit_retention.unwrap_or_default(),
             registry,
+            checks_per_minute: checks_per_minute.unwrap_or_default(),
             recheck,
             log_filter,
             log_format: options.log_format.unwrap_or_default(),
@@ -274,8 +291,10 @@ impl ServerOptions {
             passphrase_file: self.passphrase_file.or(others.passphrase_file),
             audit_retention_days: self.audit_retention_days.or(others.audit_retention_days),
             registry_networks: self.registry_networks.or(others.registry_networks),
+            registry_networks_deny: self.registry_networks_deny.or(others.registry_networks_deny),
             registry_insecure: self.registry_insecure.or(others.registry_insecure),
             registry_token_servers: self.registry_token_servers.or(others.registry_token_servers),
+            verify_per_minute: self.verify_per_minute.or(others.verify_per_minute),
             recheck_hours: self.recheck_hours.or(others.recheck_hours),
             log: self.log.or(others.log),
             log_format: self.log_format.or(others.log_format),

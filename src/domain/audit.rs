@@ -9,7 +9,7 @@ use super::{
     source::{Clock, Random},
     timestamp::Timestamp,
 };
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 use uuid::Uuid;
 
 /// How it ended.
@@ -42,7 +42,7 @@ pub struct AuditEvent {
     /// The request that it happened in; the process itself gives itself one at its start.
     pub request_id: RequestId,
     /// The name of the token that was used, or `regcred` for the process itself.
-    pub principal: String,
+    pub principal: Arc<str>,
     /// That token's identifier.
     pub token_id: Option<TokenId>,
     /// The scope by its name at the time.
@@ -54,7 +54,7 @@ pub struct AuditEvent {
     /// What was done.
     pub operation: Action,
     /// The things that it was done to, or that were handed out.
-    pub objects: Vec<Uuid>,
+    pub objects: Arc<[Uuid]>,
     /// How it ended.
     pub outcome: Outcome,
     /// Where the request came from.
@@ -68,11 +68,11 @@ impl AuditEvent {
         random: &dyn Random,
         permit: &Permit,
         place: Option<&ScopeRecord>,
-        objects: Vec<Uuid>,
+        objects: impl Into<Arc<[Uuid]>>,
         outcome: Outcome,
     ) -> Self {
         let event = Self::by(clock, random, permit.caller(), permit.action(), permit.scope(), place);
-        Self { objects, outcome, ..event }
+        Self { objects: objects.into(), outcome, ..event }
     }
 
     /// The event of an action that the policy refused. `place` is the scope, if there is one of that name.
@@ -99,14 +99,14 @@ impl AuditEvent {
             id: EventId::new(clock, random),
             at: clock.now(),
             request_id: caller.request.request_id,
-            principal: caller.token_name.to_string(),
+            principal: caller.token_name.shared(),
             token_id: Some(caller.token_id),
             // A new organization stands for itself, although leave to make it is the deployment's to give.
             scope: place.map_or(scope, |place| &place.scope).clone(),
             organization_id: place.map(ScopeRecord::organization_id),
             project_id: place.filter(|place| place.parent_id.is_some()).map(|place| place.id),
             operation,
-            objects: Vec::new(),
+            objects: Arc::default(),
             outcome: Outcome::Success,
             address: caller.request.address,
         }
@@ -118,7 +118,7 @@ impl AuditEvent {
         random: &dyn Random,
         operation: Action,
         place: &ScopeRecord,
-        objects: Vec<Uuid>,
+        objects: impl Into<Arc<[Uuid]>>,
     ) -> Self {
         Self {
             scope: place.scope.clone(),
@@ -129,18 +129,23 @@ impl AuditEvent {
     }
 
     /// The event of something that the process did by itself, at its start.
-    pub fn by_regcred(clock: &dyn Clock, random: &dyn Random, operation: Action, objects: Vec<Uuid>) -> Self {
+    pub fn by_regcred(
+        clock: &dyn Clock,
+        random: &dyn Random,
+        operation: Action,
+        objects: impl Into<Arc<[Uuid]>>,
+    ) -> Self {
         Self {
             id: EventId::new(clock, random),
             at: clock.now(),
             request_id: RequestId::new(clock, random),
-            principal: "regcred".to_owned(),
+            principal: "regcred".into(),
             token_id: None,
             scope: Scope::Deployment,
             organization_id: None,
             project_id: None,
             operation,
-            objects,
+            objects: objects.into(),
             outcome: Outcome::Success,
             address: None,
         }

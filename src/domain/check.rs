@@ -5,7 +5,7 @@ use super::{
     text::{Invalid, text_type},
     timestamp::Timestamp,
 };
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU32, str::FromStr};
 
 #[cfg(test)]
 mod tests;
@@ -248,6 +248,34 @@ pub struct Check {
     pub image: Option<PullTarget>,
     /// What the registry said of its limits, if it did.
     pub rate_limit: Option<RateLimit>,
+}
+
+/// How many logins of one organization may be tried in a minute: from 1 to 100,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChecksPerMinute(NonZeroU32);
+
+impl ChecksPerMinute {
+    /// The number.
+    #[must_use]
+    pub fn number(self) -> NonZeroU32 {
+        self.0
+    }
+}
+
+impl Default for ChecksPerMinute {
+    /// As many at once as a project has, and then one a second.
+    fn default() -> Self {
+        Self(NonZeroU32::new(60).expect("it is not zero"))
+    }
+}
+
+impl TryFrom<u32> for ChecksPerMinute {
+    type Error = Invalid;
+
+    fn try_from(number: u32) -> Result<Self, Invalid> {
+        let number = NonZeroU32::new(number).filter(|number| number.get() <= 100_000);
+        number.map(Self).ok_or(Invalid("must be between 1 and 100000"))
+    }
 }
 
 /// An image with what is to be pulled of it: `ghcr.io/acme/app:1.0`. Without tag and digest `latest` is meant.

@@ -194,6 +194,9 @@ pub enum Contradiction {
     /// The image that a login is to be tried for is not one that it would be offered for.
     #[error("image is not one of the login's")]
     Image,
+    /// The image is one of the registry's, but the login's own image prefix leaves it out.
+    #[error("image is not below the login's image_prefix")]
+    ImageOutsidePrefix,
 }
 
 /// A credential with what was derived from its parts.

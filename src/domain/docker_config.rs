@@ -16,6 +16,7 @@ use super::{
     timestamp::Timestamp,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// A credential that goes out, and the key that it stands under.
@@ -98,7 +99,7 @@ pub fn stops<'a>(keys: &[&'a str]) -> Vec<&'a str> {
     hosts.sort_unstable();
     // Docker Hub's key is a URL: nobody takes another one for it.
     let by_chance = hosts.chunk_by(|a, b| a == b).filter(|equal| equal.len() > 1 && equal[0] != docker_hub::HOST);
-    by_chance.map(|equal| equal[0]).filter(|host| !keys.contains(host)).collect()
+    by_chance.map(|equal| equal[0]).filter(|host| keys.binary_search(host).is_err()).collect()
 }
 
 /// Writes `{"auths":{KEY:{"username":..,"password":..,"email":..,"auth":..}}}` in the order given, without white space. Keys
@@ -137,11 +138,15 @@ const LOGIN_FRAME: &str = r#","":{"username":"","password":"","email":"","auth":
 fn entries(mut chosen: Vec<&Credential>, keeps_path: impl Fn(&str) -> bool) -> Vec<Entry<'_>> {
     chosen.sort_unstable_by_key(|credential| (distance(&credential.scope), credential.id));
     chosen.dedup_by_key(|credential| credential.id);
+    let mut of_host: HashMap<&str, usize> = HashMap::new();
+    for credential in &chosen {
+        *of_host.entry(credential.server.host()).or_default() += 1;
+    }
     let mut entries: Vec<_> = chosen
         .iter()
         .map(|credential| {
             let server = &credential.server;
-            let alone = chosen.iter().filter(|other| other.server.host() == server.host()).count() == 1;
+            let alone = of_host.get(server.host()) == Some(&1);
             let key = if alone && !keeps_path(server.host()) { server.registry_key() } else { server.config_key() };
             Entry { key: key.to_owned(), credential }
         })

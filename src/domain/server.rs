@@ -136,7 +136,7 @@ impl RegistryServer {
     /// The key that consumers look for in a docker config of many logins: a path stays a part of it.
     #[must_use]
     pub fn config_key(&self) -> &str {
-        if self.0 == docker_hub::HOST { docker_hub::CONFIG_KEY } else { &self.0 }
+        if *self.0 == *docker_hub::HOST { docker_hub::CONFIG_KEY } else { &self.0 }
     }
 
     /// The registry's own key, for consumers that know no paths, as docker.

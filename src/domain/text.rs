@@ -8,7 +8,7 @@
 #[error("{0}")]
 pub struct Invalid(pub &'static str);
 
-/// Declares a validated text: a private `String`, `FromStr` by the given rule, `Display`, and serde both ways.
+/// Declares a validated text that is cheap to clone: a private `Arc<str>`, `FromStr` by the given rule, `Display`, and serde both ways.
 ///
 /// The rule takes the text and answers the form to keep, or [`Invalid`].
 macro_rules! text_type {
@@ -16,13 +16,19 @@ macro_rules! text_type {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// The text in its normal form.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// The text, for who keeps it too.
+            #[must_use]
+            pub fn shared(&self) -> std::sync::Arc<str> {
+                std::sync::Arc::clone(&self.0)
             }
         }
 
@@ -31,7 +37,7 @@ macro_rules! text_type {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let rule: fn(&str) -> Result<String, $crate::domain::text::Invalid> = $rule;
-                rule(text).map(Self)
+                rule(text).map(|text| Self(text.into()))
             }
         }
 
@@ -45,7 +51,7 @@ macro_rules! text_type {
 
         impl From<$name> for String {
             fn from(value: $name) -> Self {
-                value.0
+                value.as_str().to_owned()
             }
         }
 

@@ -64,13 +64,19 @@ pub(super) fn wire_credential(credential: &Credential, seen_from: &Scope) -> wir
         rotated_at: credential.rotated_at,
         last_used_at: credential.last_used_at,
         ca_certificates: credential.ca_certificates.as_ref().map(ToString::to_string),
-        last_check: credential.last_check.as_ref().map(last_check),
+        last_check: credential.last_check.as_ref().map(|check| seen_check(check, credential.scope != *seen_from)),
         identity: credential.identity.as_ref().map(|identity| wire::Identity {
             client_email: identity.client_email().to_owned(),
             key_id: identity.key_id().to_owned(),
         }),
         warnings: Vec::new(),
     }
+}
+
+/// Which image a login was tried for is its owner's business: who inherits it may have no part in that project.
+fn seen_check(check: &Check, inherited: bool) -> wire::LastCheck {
+    let check = last_check(check);
+    if inherited { wire::LastCheck { image: None, ..check } } else { check }
 }
 
 pub(super) fn last_check(check: &Check) -> wire::LastCheck {
@@ -222,11 +228,11 @@ pub(super) fn audit_event(recorded: &RecordedEvent, seen_from: &Scope) -> wire::
         id: event.id.as_uuid(),
         at: event.at,
         request_id: event.request_id.as_uuid(),
-        principal: event.principal.clone(),
+        principal: event.principal.to_string(),
         token_id: event.token_id.map(|id| id.as_uuid()),
         scope: event.scope.to_string(),
         operation: event.operation.name().to_owned(),
-        object_ids: event.objects.clone(),
+        object_ids: event.objects.to_vec(),
         outcome: event.outcome.name().to_owned(),
         address: event.address.map(|address| address.to_string()),
     }

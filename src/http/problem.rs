@@ -47,6 +47,7 @@ kinds! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The path does not know this method";
     RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive";
     CredentialExists = CONFLICT, "credential-exists", "The server has a credential already";
+    ScopeFull = CONFLICT, "scope-full", "The scope has as many credentials as it may have";
     OrganizationNotEmpty = CONFLICT, "organization-not-empty", "The organization still has projects";
     KeyState = CONFLICT, "key-state", "The master key is not in a state that allows this";
     NotTheOldest = CONFLICT, "not-the-oldest-events", "The audit log does not begin with these events";
@@ -56,6 +57,7 @@ kinds! {
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body has another media type";
     Crowded = TOO_MANY_REQUESTS, "too-many-checks", "Too many logins are being tried";
+    CheckLimit = TOO_MANY_REQUESTS, "check-limit", "Too many logins were tried within a minute";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong inside";
     Unreadable = INTERNAL_SERVER_ERROR, "unreadable", "A stored row cannot be read";
     OutcomeUnknown = SERVICE_UNAVAILABLE, "outcome-unknown", "The change may have been made or not";
@@ -86,13 +88,23 @@ pub(super) struct Problem {
     pub(super) existing_id: Option<Uuid>,
     /// What a registry said of a login.
     pub(super) check: Option<Finding>,
+    /// In how many seconds it is worth while to try again.
+    pub(super) retry_after: Option<u64>,
     /// What happened inside, for the log alone.
     pub(super) cause: Option<Box<Error>>,
 }
 
 impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), existing_id: None, check: None, cause: None }
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            existing_id: None,
+            check: None,
+            retry_after: None,
+            cause: None,
+        }
     }
 
     /// A problem with one part of the request. `pointer` and `detail` must not come from the caller.
@@ -117,6 +129,7 @@ impl Problem {
                 result: finding.stage().name().to_owned(),
                 reason: finding.name().to_owned(),
             }),
+            retry_after: self.retry_after,
         }
     }
 }
@@ -164,6 +177,14 @@ impl From<Error> for Problem {
                 Kind::Crowded,
                 "as many logins are being tried as may be at once; nothing was sent to the registry, so try again in a few seconds",
             ),
+            Error::TooManyChecks { wait } => Self {
+                retry_after: Some(wait.as_secs() + 1),
+                ..Self::new(
+                    Kind::CheckLimit,
+                    "as many logins of the organization were tried as may be in a minute; nothing was sent to the registry, so try \
+                     again later: Retry-After says when",
+                )
+            },
             Error::CredentialExists(id) => Self {
                 existing_id: Some(id.as_uuid()),
                 ..Self::new(
@@ -171,6 +192,12 @@ impl From<Error> for Problem {
                     format!("credential {id} of this scope is for the same server; change that one instead"),
                 )
             },
+            Error::ScopeFull { most } => Self::new(
+                Kind::ScopeFull,
+                format!(
+                    "an organization or a project has at most {most} credentials; delete some, or add it in another project"
+                ),
+            ),
             Error::Stale => Self::new(Kind::Stale, "read it again, and send the ETag of what was read as If-Match"),
             Error::OrganizationNotEmpty => Self::new(Kind::OrganizationNotEmpty, "delete its projects first"),
             Error::KeyState(reason) => Self::new(Kind::KeyState, reason.clone()),
@@ -237,6 +264,9 @@ fn contradicting(contradiction: Contradiction) -> Problem {
             "must be given again when server, username or ca_certificates change: a stored password is never sent anywhere new",
         ),
         Contradiction::Image => Problem::at(Kind::InvalidBody, "/image", "must lie below the login's server"),
+        Contradiction::ImageOutsidePrefix => {
+            Problem::at(Kind::InvalidBody, "/image", "must lie below the login's image_prefix")
+        }
     }
 }
 

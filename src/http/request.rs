@@ -202,7 +202,7 @@ fn written(problem: &Problem, allow: Option<HeaderValue>, id: RequestId) -> Http
         builder.insert_header((header::RETRY_AFTER, "1"));
     }
     if status == StatusCode::TOO_MANY_REQUESTS {
-        builder.insert_header((header::RETRY_AFTER, "5"));
+        builder.insert_header((header::RETRY_AFTER, problem.retry_after.unwrap_or(5)));
     }
     if problem.kind == Kind::RequestTimeout {
         builder.force_close();

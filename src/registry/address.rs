@@ -1,4 +1,5 @@
-//! Which addresses may be dialled: those of the public internet, and those of networks that the operator has allowed.
+//! Which addresses may be dialled: those of the public internet and of networks that the operator has allowed, but for those of
+//! networks that he has denied.
 
 use super::rules::Network;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -38,11 +39,15 @@ const PRIVATE_V6: [(Ipv6Addr, u32); 5] = [
 /// Where translators put the IPv4 addresses of the internet.
 const NAT64: (Ipv6Addr, u32) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
 
-/// Whether an address may be dialled.
-pub(super) fn is_allowed(address: IpAddr, allowed: &[Network]) -> bool {
+/// Whether an address may be dialled. What is denied may not, whatever else is said of it.
+pub(super) fn is_allowed(address: IpAddr, allowed: &[Network], denied: &[Network]) -> bool {
     // `::ffff:10.0.0.1` is 10.0.0.1 to the system, and so it is here.
     let address = address.to_canonical();
-    let listed = allowed.iter().any(|network| network.contains(address));
+    let within = |networks: &[Network]| networks.iter().any(|network| network.contains(address));
+    if within(denied) {
+        return false;
+    }
+    let listed = within(allowed);
     match address {
         IpAddr::V4(address) => listed || is_public_v4(address),
         // Behind a translator stands the IPv4 network. Leave to use the translator is none to go everywhere in there.
@@ -50,7 +55,7 @@ pub(super) fn is_allowed(address: IpAddr, allowed: &[Network]) -> bool {
             let [.., high, low] = address.segments();
             let [a, b] = high.to_be_bytes();
             let [c, d] = low.to_be_bytes();
-            listed && is_allowed(Ipv4Addr::new(a, b, c, d).into(), allowed)
+            listed && is_allowed(Ipv4Addr::new(a, b, c, d).into(), allowed, denied)
         }
         IpAddr::V6(address) => listed || is_public_v6(address),
     }
@@ -75,8 +80,12 @@ mod tests {
     use super::*;
 
     fn allowed(address: &str, networks: &[&str]) -> bool {
-        let networks: Vec<_> = networks.iter().map(|text| text.parse().unwrap()).collect();
-        is_allowed(address.parse().unwrap(), &networks)
+        allowed_but(address, networks, &[])
+    }
+
+    fn allowed_but(address: &str, networks: &[&str], denied: &[&str]) -> bool {
+        let parse = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+        is_allowed(address.parse().unwrap(), &parse(networks), &parse(denied))
     }
 
     #[test]
@@ -174,6 +183,19 @@ mod tests {
         assert!(allowed("127.0.0.1", &["127.0.0.1"]) && !allowed("127.0.0.2", &["127.0.0.1"]));
         assert!(allowed("fd00::1", &["fd00::/8"]) && !allowed("fe80::1", &["fd00::/8"]));
         assert!(!allowed("10.1.2.3", &["::/0"]) && !allowed("fd00::1", &["0.0.0.0/0"]));
+    }
+
+    #[test]
+    fn what_the_operator_has_denied_may_not_be_dialled_whatever_else_is_said() {
+        let denied = ["1.1.1.0/24", "10.1.0.0/16", "2606:4700::/32"];
+        for address in
+            ["1.1.1.1", "::ffff:1.1.1.1", "10.1.2.3", "2606:4700::1111", "64:ff9b::1.1.1.1", "64:ff9b::10.1.2.3"]
+        {
+            for networks in [&[][..], &["0.0.0.0/0", "::/0"], &denied, &["64:ff9b::/96", "10.0.0.0/8"]] {
+                assert!(!allowed_but(address, networks, &denied), "{address} {networks:?}");
+            }
+        }
+        assert!(allowed_but("1.1.2.1", &[], &denied) && allowed_but("10.2.0.1", &["10.0.0.0/8"], &denied));
     }
 
     #[test]

@@ -4,10 +4,7 @@
 //! and nobody is asked for the name again. So a name that changes its mind between the look and the connection changes
 //! nothing. An address in the place of a name goes the same way.
 
-use super::{
-    address::is_allowed,
-    rules::{HostAndPort, Rules},
-};
+use super::rules::{HostAndPort, Rules};
 use crate::domain::check::Finding;
 use async_trait::async_trait;
 use rustls::{CertificateError, ClientConfig, pki_types::ServerName};
@@ -15,6 +12,7 @@ use std::{
     any::Any,
     io,
     net::{IpAddr, SocketAddr, ToSocketAddrs as _},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -40,15 +38,21 @@ pub trait Resolve: Send + Sync + 'static {
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// Asks whom the system asks.
+/// Asks whom the system asks, but for this name alone.
+///
+/// The system takes a name for the beginning of others, too: within a cluster `shop.acme` may be `shop.acme.svc.cluster.local`. So it is asked for
+/// the whole name, with a dot at its end. Its own file of names knows none with such a dot, and so is read here.
 #[derive(Debug)]
 pub struct SystemResolver {
     threads: Arc<Semaphore>,
+    ask: fn(&str) -> io::Result<Vec<IpAddr>>,
+    hosts: &'static Path,
 }
 
 impl Default for SystemResolver {
     fn default() -> Self {
-        Self { threads: Arc::new(Semaphore::new(NAMES_AT_ONCE)) }
+        let ask = |name: &str| Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect());
+        Self { threads: Arc::new(Semaphore::new(NAMES_AT_ONCE)), ask, hosts: Path::new("/etc/hosts") }
     }
 }
 
@@ -56,15 +60,28 @@ impl Default for SystemResolver {
 impl Resolve for SystemResolver {
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(io::Error::other)?;
-        let name = name.to_owned();
+        let (name, ask, hosts) = (name.to_owned(), self.ask, self.hosts);
         // The system takes its own time, and cannot be told to stop: whoever gives up leaves the thread behind. So they are counted
         // until they come back, or slow name servers would take all that the process has.
         let found = tokio::task::spawn_blocking(move || {
             let _thread = thread;
-            Ok((name.as_str(), 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+            match listed(&std::fs::read_to_string(hosts).unwrap_or_default(), &name) {
+                found if found.is_empty() => ask(&format!("{name}.")),
+                found => Ok(found),
+            }
         });
         found.await.map_err(io::Error::other)?
     }
+}
+
+/// The addresses that a file of names (hosts(5)) has for one.
+fn listed(file: &str, name: &str) -> Vec<IpAddr> {
+    let lines = file.lines().map(|line| line.split('#').next().unwrap_or_default().split_ascii_whitespace());
+    let found = lines.filter_map(|mut words| {
+        let address = words.next()?.parse().ok()?;
+        words.any(|known| known.eq_ignore_ascii_case(name)).then_some(address)
+    });
+    found.collect()
 }
 
 /// A connection, safe or not, that HTTP can be spoken on.
@@ -110,7 +127,7 @@ impl Dialer {
         if found.is_empty() || found.len() > MOST_ADDRESSES {
             return Err(Finding::NameNotFound);
         }
-        if !found.iter().all(|address| is_allowed(*address, &self.rules.networks)) {
+        if !found.iter().all(|address| self.rules.allow(*address)) {
             return Err(Finding::AddressNotAllowed);
         }
         Ok(found.into_iter().map(|address| SocketAddr::new(address, host.port())).collect())
@@ -162,5 +179,39 @@ fn tls_finding(error: &io::Error) -> Finding {
             _ => Finding::CertificateInvalid,
         },
         Some(_) | None => Finding::NoTls,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_system_is_asked_for_whole_names() {
+        // A name server within a cluster, where a name is looked for below its neighbours' names first.
+        let ask = |name: &str| match name {
+            "shop.acme" => Ok(vec!["10.0.0.7".parse().unwrap()]),
+            "registry.example." => Ok(vec!["192.0.2.7".parse().unwrap()]),
+            _ => Err(io::Error::other("there is none")),
+        };
+        let resolver = SystemResolver { ask, hosts: Path::new("/nonexistent"), ..SystemResolver::default() };
+        assert_eq!(resolver.resolve("registry.example").await.unwrap(), ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+        assert!(resolver.resolve("shop.acme").await.is_err());
+    }
+
+    #[test]
+    fn the_systems_own_file_knows_names_without_a_dot_at_their_end() {
+        let file = "# registry.example 10.0.0.1\n127.0.0.1\tlocalhost loopback # registry.example\n\n\
+                    ::1 localhost\nfe80::1%lo0 localhost\n10.0.0.2 registry.example.com Registry.Example\nnothing\n";
+        for (name, found) in [
+            ("localhost", &["127.0.0.1", "::1"][..]),
+            ("registry.example", &["10.0.0.2"]),
+            ("example", &[]),
+            ("", &[]),
+            ("nothing", &[]),
+        ] {
+            let expected: Vec<IpAddr> = found.iter().map(|address| address.parse().unwrap()).collect();
+            assert_eq!(listed(file, name), expected, "{name}");
+        }
     }
 }

@@ -72,9 +72,9 @@ mod tests {
         let parse = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
         let token_servers = ["registry.example.com=gitlab.example.com", "10.0.0.1:5000=10.0.0.1:5001"];
         let rules = Rules {
-            networks: Vec::new(),
             insecure: parse(&["10.0.0.1:5000", "10.0.0.1:5001", "10.0.0.2:80"]),
             token_servers: token_servers.iter().map(|text| text.parse().unwrap()).collect(),
+            ..Rules::default()
         };
         let registry = HostAndPort::of(&registry.parse().unwrap(), &rules.insecure);
         realm(&rules, &registry, text).is_ok()

@@ -1,5 +1,6 @@
 //! What the operator says about where registries may be.
 
+use super::address::is_allowed;
 use crate::domain::{docker_hub, server::RegistryServer, text::Invalid};
 use ipnet::IpNet;
 use std::{fmt, net::IpAddr, str::FromStr};
@@ -9,6 +10,8 @@ use std::{fmt, net::IpAddr, str::FromStr};
 pub struct Rules {
     /// Networks that may be dialled although they are not public.
     pub networks: Vec<Network>,
+    /// Networks that are not dialled in any case.
+    pub denied: Vec<Network>,
     /// Hosts that are spoken to without TLS.
     pub insecure: Vec<HostAndPort>,
     /// Token servers under other names than their registries'.
@@ -16,6 +19,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Whether an address may be dialled.
+    pub(super) fn allow(&self, address: IpAddr) -> bool {
+        is_allowed(address, &self.networks, &self.denied)
+    }
+
     /// Whether a host is spoken to without TLS: only if the operator has named it.
     pub(super) fn is_insecure(&self, host: &HostAndPort) -> bool {
         self.insecure.contains(host)

@@ -5,7 +5,7 @@
 
 use super::{
     Error, Service,
-    queue::{Gathered, Queue, in_a_thread},
+    queue::{Gathered, Queue, in_a_thread, tell},
     usage::Usage,
 };
 use crate::{
@@ -66,8 +66,7 @@ async fn write(mut log: Box<dyn AuditLog>, mut usage: Usage, queue: Gathered<Con
         match log.append(&events).await {
             Ok(held) => {
                 metrics::histogram!("regcred_audit_commit_seconds").record(begun.elapsed());
-                usage.note(events.iter().zip(&held).filter(|(_, held)| **held).map(|(entry, _)| &entry.event));
-                Some(held)
+                Some((events, held))
             }
             Err(error) => {
                 metrics::counter!("regcred_audit_failures_total").increment(1);
@@ -77,7 +76,13 @@ async fn write(mut log: Box<dyn AuditLog>, mut usage: Usage, queue: Gathered<Con
             }
         }
     };
-    queue.serve(commit).await;
+    let answer = |waiting, written: Option<(Vec<ConditionalEvent>, Vec<bool>)>| {
+        let (events, held) = written.unzip();
+        tell(waiting, held.clone());
+        let handed_out = events.iter().flatten().zip(held.iter().flatten()).filter(|(_, held)| **held);
+        usage.note(handed_out.map(|(entry, _)| &entry.event));
+    };
+    queue.serve_then(commit, answer).await;
     usage.finish().await;
 }
 

@@ -66,7 +66,7 @@ impl Service {
     /// Adds a credential.
     ///
     /// # Errors
-    /// The scope has one for that server, the parts contradict each other, the login was tried and does not work, the caller may
+    /// The scope has one for that server or as many as it may have, the parts contradict each other, the login was tried and does not work, the caller may
     /// not, or the store failed.
     pub async fn credential_create(
         &self,
@@ -86,6 +86,7 @@ impl Service {
         if *try_first != TryFirst::No && queries.credential_find_id(place.id, &server).await?.is_some() {
             return Err(exists(&mut *queries, &place, &server).await?);
         }
+        self.room.take(&mut *queries, place.id).await?;
         drop(queries);
         let NewCredential { username, email, image_prefix, enabled, ca_certificates, password, .. } = new;
         let mut credential = Credential {

@@ -1,5 +1,6 @@
 //! What can go wrong, in words of the domain. What HTTP makes of it stands in `http::problem`.
 
+use super::turns::NoTurn;
 use crate::{
     crypto::keyring::KeyError,
     domain::{
@@ -8,7 +9,7 @@ use crate::{
     },
     store::{Corrupt, StoreError},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 /// Why a use case was not carried out. In every case nothing was changed and no secret was given out.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +46,21 @@ pub enum Error {
     /// As many of the organization's logins are being tried as may be at once.
     #[error("too many logins are being tried")]
     Crowded,
+    /// As many of the organization's logins were tried as may be in a minute.
+    #[error("too many logins were tried within a minute")]
+    TooManyChecks {
+        /// When the next one may be.
+        wait: Duration,
+    },
     /// The scope already has a credential for this server.
     #[error("the server has a credential already")]
     CredentialExists(CredentialId),
+    /// The scope has as many credentials as it may have.
+    #[error("the scope has {most} credentials already")]
+    ScopeFull {
+        /// How many that are.
+        most: u32,
+    },
     /// Somebody changed it since the caller last saw it.
     #[error("it was changed meanwhile")]
     Stale,
@@ -78,6 +91,15 @@ pub enum Error {
     /// The key file could not be written.
     #[error("the keyring file could not be changed")]
     KeyringFile(#[from] crate::crypto::keyring_file::KeyringFileError),
+}
+
+impl From<NoTurn> for Error {
+    fn from(none: NoTurn) -> Self {
+        match none {
+            NoTurn::Crowded => Self::Crowded,
+            NoTurn::TooMany(wait) => Self::TooManyChecks { wait },
+        }
+    }
 }
 
 impl From<Corrupt> for Error {

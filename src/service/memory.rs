@@ -12,7 +12,7 @@ use crate::{
         shelf::{Shelf, Shelved},
     },
     domain::{
-        id::{CredentialId, ScopeId},
+        id::ScopeId,
         image::ImageReference,
         permission::{Caller, RequestContext},
         scope::{ProjectPath, ScopeRecord},
@@ -27,6 +27,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use uuid::Uuid;
 
 /// How long something is kept, used or not.
 const KEPT: Duration = Duration::from_mins(10);
@@ -95,7 +96,8 @@ pub(super) struct Lasting {
 /// A document, and whose passwords are in it.
 pub(super) struct KeptDocument {
     sealed: Shelved,
-    pub(super) handed_out: Vec<CredentialId>,
+    /// The identifiers of the credentials.
+    pub(super) handed_out: Arc<[Uuid]>,
 }
 
 #[derive(Clone)]
@@ -147,12 +149,7 @@ impl Memory {
     }
 
     /// Seals a document of that place.
-    pub(super) fn seal(
-        &self,
-        place: ScopeId,
-        document: &SecretDocument,
-        handed_out: Vec<CredentialId>,
-    ) -> KeptDocument {
+    pub(super) fn seal(&self, place: ScopeId, document: &SecretDocument, handed_out: Arc<[Uuid]>) -> KeptDocument {
         KeptDocument { sealed: self.shelf.put(place.as_uuid().as_bytes(), document), handed_out }
     }
 

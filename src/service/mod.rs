@@ -20,6 +20,8 @@ mod registry_kinds;
 mod replicas;
 mod resolve;
 mod retention;
+mod room;
+mod schedule;
 mod scopes;
 mod start;
 mod status;
@@ -80,6 +82,7 @@ pub struct Service {
     /// What tries logins at their registries.
     verifier: Verifier,
     turns: turns::Turns,
+    room: room::Room,
     /// How old audit events must be to be pruned.
     retention: Retention,
     clock: Arc<dyn Clock>,
@@ -175,7 +178,7 @@ impl Service {
     }
 
     /// The event that tells of a permitted change.
-    fn event(&self, permit: &Permit, place: Option<&ScopeRecord>, objects: Vec<Uuid>) -> AuditEvent {
+    fn event(&self, permit: &Permit, place: Option<&ScopeRecord>, objects: impl Into<Arc<[Uuid]>>) -> AuditEvent {
         AuditEvent::of(&*self.clock, &*self.random, permit, place, objects, Outcome::Success)
     }
 

@@ -15,6 +15,7 @@ use crate::domain::{
     secret::SecretDocument,
     token::TokenText,
 };
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// A request for a pull secret.
@@ -111,8 +112,7 @@ impl Service {
             return Ok(holds.then(|| PullSecret::Known(answer.tag.clone())));
         }
         let Some(kept) = &answer.document else { return Ok(None) };
-        let handed_out = kept.handed_out.iter().map(CredentialId::as_uuid).collect();
-        let event = self.event(&permit, Some(&answer.place), handed_out);
+        let event = self.event(&permit, Some(&answer.place), Arc::clone(&kept.handed_out));
         let recorded = self.audit.record_if(premises, event).await?;
         self.counts.recall(recorded);
         if !recorded {

@@ -36,6 +36,9 @@ struct Asked<Q, A> {
     settled: Arc<AtomicBool>,
 }
 
+/// Where the answers to some questions go, in their order.
+pub(super) type Waiting<A> = Vec<oneshot::Sender<A>>;
+
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unanswered {
@@ -91,22 +94,31 @@ impl<Q, A> Gathered<Q, A> {
     }
 
     /// Has all questions answered, until nobody is left who could ask. Where `work` has no answers, those who wait learn that.
+    pub(super) async fn serve(self, work: impl AsyncFnMut(Vec<Q>) -> Option<Vec<A>>) {
+        self.serve_then(work, tell).await;
+    }
+
+    /// Has all questions worked at, and what came of it given `then` to those who asked, until nobody is left who could ask.
     ///
     /// They are told when the next questions are under way: those who wake up want the processors, too, and would keep the next
-    /// answers waiting.
-    pub(super) async fn serve(mut self, mut work: impl AsyncFnMut(Vec<Q>) -> Option<Vec<A>>) {
-        while let Some((questions, waiting)) = self.next().await {
-            let mut told = (waiting, work(questions).await);
-            while let Some((questions, waiting)) = self.next().now_or_never().flatten() {
-                let (answers, ()) = join(work(questions), async { tell(told) }).await;
-                told = (waiting, answers);
+    /// answers waiting. So would whatever else is done only then.
+    pub(super) async fn serve_then<W>(
+        mut self,
+        mut work: impl AsyncFnMut(Vec<Q>) -> W,
+        mut then: impl FnMut(Waiting<A>, W),
+    ) {
+        while let Some((questions, mut waiting)) = self.next().await {
+            let mut done = work(questions).await;
+            while let Some((questions, others)) = self.next().now_or_never().flatten() {
+                let (next, ()) = join(work(questions), async { then(waiting, done) }).await;
+                (waiting, done) = (others, next);
             }
-            tell(told);
+            then(waiting, done);
         }
     }
 
     /// All that has come, and where the answers go; nothing when everybody who could ask is gone.
-    async fn next(&mut self) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)> {
+    async fn next(&mut self) -> Option<(Vec<Q>, Waiting<A>)> {
         while self.receiver.recv_many(&mut self.batch, self.most).await > 0 {
             let sparing = self.sparing;
             let given_up = |asked: &Asked<Q, A>| asked.settled.swap(true, Ordering::AcqRel) || asked.answer.is_closed();
@@ -120,7 +132,7 @@ impl<Q, A> Gathered<Q, A> {
 }
 
 /// Gives the answers. Who is gone has given up waiting.
-fn tell<A>((waiting, answers): (Vec<oneshot::Sender<A>>, Option<Vec<A>>)) {
+pub(super) fn tell<A>(waiting: Waiting<A>, answers: Option<Vec<A>>) {
     for (waiting, answer) in waiting.into_iter().zip(answers.into_iter().flatten()) {
         let _ = waiting.send(answer);
     }

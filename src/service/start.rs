@@ -5,7 +5,7 @@
 
 use super::{
     AuditQueue, Error, Service, adding::AddQueue, counts::Counts, memory::Memory, proof::ProofQueue,
-    replicas::OwnReplica, turns::Turns, usage::Usage,
+    replicas::OwnReplica, room::Room, turns::Turns, usage::Usage,
 };
 use crate::{
     crypto::{
@@ -16,6 +16,7 @@ use crate::{
     },
     domain::{
         audit::AuditEvent,
+        check::ChecksPerMinute,
         id::{DeploymentId, MasterKeyId, ReplicaId, TokenId},
         permission::{Action, Role},
         pruning::Retention,
@@ -114,7 +115,7 @@ impl Service {
         host: String,
         sources: KeySources,
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
-        (retention, verifier): (Retention, Verifier),
+        (retention, verifier, checks_per_minute): (Retention, Verifier, ChecksPerMinute),
         operator_token: OperatorToken,
         keep_operator_token: impl FnOnce(&TokenText) -> std::io::Result<()> + Send,
     ) -> Result<Started, StartError> {
@@ -146,7 +147,8 @@ impl Service {
             memory: Memory::new(&*random),
             counts: Counts::new(),
             verifier,
-            turns: Turns::new(),
+            turns: Turns::new(checks_per_minute),
+            room: Room::default(),
             retention,
             clock,
             random,
@@ -330,7 +332,7 @@ impl Start {
             tx.master_key_insert(&record.expect("the identifier is one of the keyring's own")).await?;
         }
         let key = Service::data_key_create(&mut *tx, &self.keyring, (clock, random), deployment.id, None).await?;
-        let objects = ids.iter().map(MasterKeyId::as_uuid).collect();
+        let objects: Arc<[_]> = ids.iter().map(MasterKeyId::as_uuid).collect();
         tx.commit(AuditEvent::by_regcred(clock, random, Action::KeyAdd, objects)).await?;
         Ok((deployment.id, key))
     }
@@ -376,7 +378,7 @@ pub(super) async fn register_new(
     if new.is_empty() {
         return Ok(());
     }
-    let objects = new.iter().map(|record| record.id.as_uuid()).collect();
+    let objects: Arc<[_]> = new.iter().map(|record| record.id.as_uuid()).collect();
     tx.commit(AuditEvent::by_regcred(clock, random, Action::KeyAdd, objects)).await
 }
 

@@ -1,9 +1,17 @@
-//! Whose turn it is to have a login tried: so many are at once in a process, and of one organization only a part of them.
+//! Whose turn it is to have a login tried: so many are at once in a process, and of one organization only a part of them, and only so
+//! many a minute.
 //!
 //! A try may take twenty seconds, and whoever names the host decides whether it does. So nobody's take all turns; and who gets none
-//! soon is told so, rather than kept waiting. A turn is taken before a password is opened for it.
+//! soon is told so, rather than kept waiting. Whoever may have logins tried could have passwords guessed or hosts looked for with
+//! them, one try after the other: so tries are counted, too. A turn is taken before a stored password is opened for it.
 
-use crate::domain::id::ScopeId;
+use crate::domain::{check::ChecksPerMinute, id::ScopeId};
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, MonotonicClock},
+    middleware::NoOpMiddleware,
+    state::keyed::HashMapStateStore,
+};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -21,8 +29,12 @@ const EACH: usize = 4;
 /// How long somebody waits for his turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many tries each organization has left.
+type Budget<C> = RateLimiter<ScopeId, HashMapStateStore<ScopeId>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
 /// The turns of a process.
-pub(super) struct Turns {
+pub(super) struct Turns<C: Clock = MonotonicClock> {
+    budget: Budget<C>,
     all: Arc<Semaphore>,
     /// Of those organizations that have a turn or wait for one.
     organizations: Mutex<HashMap<ScopeId, Weak<Semaphore>>>,
@@ -34,13 +46,34 @@ pub(super) struct Turn {
     _own: Option<OwnedSemaphorePermit>,
 }
 
+/// Why there is no turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoTurn {
+    /// Others keep it from him for too long.
+    Crowded,
+    /// The organization has had as many as it may have. The next one is in so long.
+    TooMany(Duration),
+}
+
 impl Turns {
-    pub(super) fn new() -> Self {
-        Self { all: Arc::new(Semaphore::new(AT_ONCE)), organizations: Mutex::default() }
+    pub(super) fn new(per_minute: ChecksPerMinute) -> Self {
+        Self::with_clock(per_minute, MonotonicClock)
+    }
+}
+
+impl<C: Clock> Turns<C> {
+    fn with_clock(per_minute: ChecksPerMinute, clock: C) -> Self {
+        let budget = Budget::new(Quota::per_minute(per_minute.number()), HashMapStateStore::default(), clock);
+        Self { budget, all: Arc::new(Semaphore::new(AT_ONCE)), organizations: Mutex::default() }
     }
 
-    /// A turn for somebody of that organization; none if others keep it from him for too long.
-    pub(super) async fn for_organization(&self, id: ScopeId) -> Option<Turn> {
+    /// A turn for somebody of that organization.
+    pub(super) async fn for_organization(&self, id: ScopeId) -> Result<Turn, NoTurn> {
+        // Those who have all their tries again need not be known.
+        self.budget.retain_recent();
+        if let Err(refused) = self.budget.check_key(&id) {
+            return Err(NoTurn::TooMany(refused.wait_time_from(self.budget.clock().now())));
+        }
         let lane = self.lane(id);
         let turn = async {
             // In this order, or who waits for his own organization would keep a turn from the others meanwhile.
@@ -48,7 +81,7 @@ impl Turns {
             let one = Arc::clone(&self.all).acquire_owned().await.ok()?;
             Some(Turn { _one: one, _own: Some(own) })
         };
-        timeout(PATIENCE, turn).await.ok().flatten()
+        timeout(PATIENCE, turn).await.ok().flatten().ok_or(NoTurn::Crowded)
     }
 
     /// A turn for the schedule, which takes one after the other and has time.
@@ -72,6 +105,7 @@ impl Turns {
 mod tests {
     use super::*;
     use futures_util::{FutureExt as _, future::join_all};
+    use governor::clock::FakeRelativeClock;
     use uuid::Uuid;
 
     fn organization(number: u128) -> ScopeId {
@@ -83,23 +117,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_organization_has_so_many_turns_a_minute_and_no_others_are_the_fewer_for_it() {
+        let clock = FakeRelativeClock::default();
+        let turns = Turns::with_clock(ChecksPerMinute::default(), clock.clone());
+        let turn = async |number| turns.for_organization(organization(number)).await.map(drop);
+        for number in 0..60 {
+            assert_eq!(turn(1).await, Ok(()), "{number}");
+        }
+        assert_eq!(turn(1).await, Err(NoTurn::TooMany(Duration::from_secs(1))));
+        assert_eq!(turn(2).await, Ok(()));
+        assert!(turns.for_schedule().await.is_some(), "it is nobody's");
+        clock.advance(Duration::from_millis(1500));
+        assert_eq!(turn(1).await, Ok(()));
+        assert_eq!(turn(1).await, Err(NoTurn::TooMany(Duration::from_millis(500))));
+        clock.advance(Duration::from_mins(2));
+        assert_eq!(turn(3).await, Ok(()));
+        assert_eq!(turns.budget.len(), 1, "those who have all of them again are forgotten");
+        for number in 0..60 {
+            assert_eq!(turn(1).await, Ok(()), "{number}");
+        }
+    }
+
+    #[tokio::test]
     async fn one_organization_does_not_keep_the_others_from_their_turns() {
-        let turns = Turns::new();
+        let turns = Turns::new(ChecksPerMinute::default());
         let mut taken = turns_of(&turns, 1).await;
         assert_eq!(taken.len(), EACH);
         assert!(turns.for_organization(organization(1)).now_or_never().is_none(), "it waits");
-        assert!(turns.for_organization(organization(2)).now_or_never().flatten().is_some());
+        assert!(turns.for_organization(organization(2)).now_or_never().unwrap().is_ok());
         taken.pop();
-        assert!(turns.for_organization(organization(1)).now_or_never().flatten().is_some());
+        assert!(turns.for_organization(organization(1)).now_or_never().is_some_and(|turn| turn.is_ok()));
         drop(taken);
         assert_eq!(turns_of(&turns, 1).await.len(), EACH);
-        assert!(turns.for_organization(organization(3)).now_or_never().flatten().is_some());
+        assert!(turns.for_organization(organization(3)).now_or_never().is_some_and(|turn| turn.is_ok()));
         assert_eq!(turns.organizations.lock().unwrap().len(), 1, "those who are gone are forgotten");
     }
 
     #[tokio::test]
     async fn all_together_have_so_many_turns_and_no_more() {
-        let turns = Turns::new();
+        let turns = Turns::new(ChecksPerMinute::default());
         let mut taken = Vec::new();
         for number in 0..(AT_ONCE / EACH) as u128 {
             taken.extend(turns_of(&turns, number).await);
@@ -109,15 +165,15 @@ mod tests {
         assert!(turns.for_schedule().now_or_never().is_none());
         taken.pop();
         assert!(turns.for_schedule().now_or_never().flatten().is_some());
-        assert!(turns.for_organization(organization(100)).now_or_never().flatten().is_some());
+        assert!(turns.for_organization(organization(100)).now_or_never().is_some_and(|turn| turn.is_ok()));
     }
 
     #[tokio::test]
     async fn who_waits_gets_the_turn_that_is_given_up() {
-        let turns = Turns::new();
+        let turns = Turns::new(ChecksPerMinute::default());
         let taken = turns_of(&turns, 1).await;
         let waiting = turns.for_organization(organization(1));
         let (turn, ()) = tokio::join!(waiting, async { drop(taken) });
-        assert!(turn.is_some());
+        assert!(turn.is_ok());
     }
 }

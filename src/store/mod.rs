@@ -14,8 +14,8 @@ pub mod tables;
 pub use log::{AuditScope, Filed, LogQueries, LogTx, Upkeep};
 pub use premise::{ConditionalEvent, Premise, Prover, Stamp};
 pub use records::{
-    Added, Claimed, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, DueCheck, FoundToken, MasterKeyRecord,
-    MasterKeyState, NewSealedCredential, Replica, ReplicaRecord, SealedCredential, SealedPassword,
+    Added, CredentialFilter, DataKeyRecord, DatabaseStatus, Deployment, DueCheck, DueChecks, FoundToken,
+    MasterKeyRecord, MasterKeyState, NewSealedCredential, Replica, ReplicaRecord, SealedCredential, SealedPassword,
 };
 
 use crate::{
@@ -124,14 +124,17 @@ pub trait Store: Send + Sync + 'static {
     /// is gone. Leaves no event: whoever opened the password left one before.
     async fn check_put(&self, id: CredentialId, version: u32, check: &Check) -> Result<(), StoreError>;
 
-    /// Looks at a part of all credentials, in the order of identifiers, and takes those that may be handed out `now` and of which nobody
-    /// has begun a check `since`, but for those that are left alone after what is known of them. Nobody else is given them until that time has passed for them again.
-    async fn check_claim(
+    /// Looks at a part of all credentials, in the order of identifiers, for those that may be handed out `now` and of which nobody
+    /// has begun a check `since`, but for those that are left alone after what is known of them.
+    async fn check_list(
         &self,
         after: Option<CredentialId>,
         since_and_now: (Timestamp, Timestamp),
-        limit: Limit,
-    ) -> Result<Claimed, StoreError>;
+    ) -> Result<DueChecks, StoreError>;
+
+    /// Takes one of them to be checked. `false` if somebody else was faster, or it is gone. Nobody else gets it until that time has passed for it
+    /// again.
+    async fn check_claim(&self, id: CredentialId, since_and_now: (Timestamp, Timestamp)) -> Result<bool, StoreError>;
 
     /// All that stands in the database at this moment.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
@@ -202,6 +205,8 @@ pub trait Queries: LogQueries {
         scope: ScopeId,
         server: &RegistryServer,
     ) -> Result<Option<CredentialId>, StoreError>;
+    /// How many credentials belong to exactly that scope. None are counted beyond `most`.
+    async fn credential_count(&mut self, scope: ScopeId, most: u32) -> Result<u64, StoreError>;
     /// That nothing changes with a scope and its organization. Fewer than these, if the database has not stamped them.
     async fn premise_list(&mut self, place: &ScopeRecord) -> Result<Vec<Premise>, StoreError>;
     /// A credential of that scope or of its organization, with its password.

@@ -152,12 +152,14 @@ pub struct DueCheck {
     pub scope: Scope,
     /// Which one.
     pub id: CredentialId,
+    /// Its registry.
+    pub server: RegistryServer,
 }
 
-/// Logins that were taken to be checked.
+/// What a look at a part of all logins has found.
 #[derive(Debug)]
-pub struct Claimed {
-    /// Those.
+pub struct DueChecks {
+    /// Those whose turn it is.
     pub due: Rows<DueCheck>,
     /// Behind which one to look for more; none at the end.
     pub next: Option<CredentialId>,

@@ -26,6 +26,7 @@ mod cli;
 mod crash;
 mod credentials;
 mod disk;
+mod full;
 mod guides;
 mod keys;
 mod openapi;

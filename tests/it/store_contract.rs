@@ -42,7 +42,7 @@ macro_rules! contract {
                 a_check_ends_nothing_that_is_remembered,
                 each_login_that_is_handed_out_has_its_turn_once_in_a_time,
                 a_login_that_was_refused_is_left_alone_until_its_password_is_another,
-                all_logins_have_their_turn_part_by_part,
+                all_logins_have_their_turn_in_their_order,
                 a_part_without_anybody_whose_turn_it_is_is_passed_over,
                 of_those_who_look_at_once_each_is_given_others,
             }

@@ -111,18 +111,22 @@ fn where_registries_may_be_is_said_in_lists() {
     let list = |text: &str| Some(text.split(',').map(str::to_owned).collect());
     let options = ServerOptions {
         registry_networks: list("10.0.0.0/8, fd00::1"),
+        registry_networks_deny: list("203.0.113.0/24"),
         registry_insecure: list(""),
         ..ServerOptions::default()
     };
     let file = "registry_insecure = [\"registry.local:5000\"]\nregistry_token_servers = [\"r.example.com=t.example.com\"]\n\
-                recheck_hours = 24\n";
+                registry_networks_deny = [\"10.1.0.0/16\", \"fd00::2\"]\nverify_per_minute = 5\nrecheck_hours = 24\n";
     let settings = resolve(options, Some(file), &[]).unwrap();
     assert_eq!(settings.registry.networks.len(), 2);
     assert!(settings.registry.insecure.is_empty(), "flags win, also with nothing");
     assert_eq!(settings.registry.token_servers.len(), 1);
+    assert_eq!(settings.registry.denied, ["203.0.113.0/24".parse().unwrap()]);
+    assert_eq!(settings.checks_per_minute.number().get(), 5);
     assert_eq!(settings.recheck, Some(Duration::from_hours(24)));
 
     let nothing = resolve(ServerOptions::default(), None, &[]).unwrap();
+    assert_eq!((nothing.registry.denied.len(), nothing.checks_per_minute.number().get()), (0, 60));
     assert!(nothing.registry.networks.is_empty() && nothing.registry.insecure.is_empty() && nothing.recheck.is_none());
 }
 
@@ -130,6 +134,7 @@ fn where_registries_may_be_is_said_in_lists() {
 fn a_list_with_a_mistake_is_refused_by_its_rule() {
     for (options, setting) in [
         (ServerOptions { registry_networks: Some(vec!["10.0.0.1/8".into()]), ..Default::default() }, "NETWORKS"),
+        (ServerOptions { registry_networks_deny: Some(vec!["ten".into()]), ..Default::default() }, "NETWORKS_DENY"),
         (ServerOptions { registry_insecure: Some(vec!["registry.local".into()]), ..Default::default() }, "INSECURE"),
         (
             ServerOptions { registry_token_servers: Some(vec!["a.example.com".into()]), ..Default::default() },
@@ -138,6 +143,11 @@ fn a_list_with_a_mistake_is_refused_by_its_rule() {
     ] {
         let error = resolve(options, None, &[]).unwrap_err();
         assert!(error.starts_with(&format!("REGCRED_REGISTRY_{setting} must be")), "{error}");
+    }
+    for number in [0, 100_001] {
+        let options = ServerOptions { verify_per_minute: Some(number), ..Default::default() };
+        let error = resolve(options, None, &[]).unwrap_err();
+        assert_eq!(error, "REGCRED_VERIFY_PER_MINUTE must be between 1 and 100000");
     }
     for hours in [0, 8761] {
         let error = resolve(ServerOptions { recheck_hours: Some(hours), ..Default::default() }, None, &[]).unwrap_err();

@@ -11,6 +11,12 @@ pub(super) fn aws_ecr(login: &Login<'_>, found: &mut Examination) -> Result<(), 
                 detail: "is a secret access key: its user name is the access key id; AWS goes with a token of `aws ecr get-login-password`",
             });
         }
+        if holds(shape::is_aws_key_id) {
+            return Err(Remark {
+                pointer: PASSWORD,
+                detail: "is the id of an access key, which is a user name; AWS goes with a token of `aws ecr get-login-password`",
+            });
+        }
         if let Some(password) = login.password {
             found.ends_at = found.ends_at.or_else(|| shape::ecr_token_end(password));
             found.ends_after(login.now, 12);

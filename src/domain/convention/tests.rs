@@ -135,6 +135,7 @@ fn what_contradicts_itself_is_refused() {
     for (server, username, password, pointer, word) in [
         (ecr, "AWS", AWS_SECRET, "/password", "access key id"),
         ("public.ecr.aws", "AWS", AWS_SECRET, "/password", "access key id"),
+        (ecr, "AWS", "AKIAIOSFODNN7EXAMPLE", "/password", "is a user name"),
         (ecr, "AKIAIOSFODNN7EXAMPLE", &token, "/username", "AWS"),
         ("gcr.io", "_json_key", "hunter2", "/password", "JSON"),
         ("gcr.io", "_json_key", "[]", "/password", "JSON"),

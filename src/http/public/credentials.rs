@@ -25,11 +25,11 @@ use std::sync::Arc;
     request_body = wire::CredentialCreate, responses(
         (status = 201, description = "It was added.", body = wire::Credential, headers(
             ("location" = String, description = "Where it is."), ("etag" = String, description = "For If-Match."))),
-        (status = 409, description = "The scope has a credential for this server already; existing_id names it.",
+        (status = 409, description = "The scope has a credential for this server already, which existing_id names; or as many as it may have.",
             body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "The body is not valid, or the login was tried and is of no use; check says why.",
             body = wire::Problem, content_type = "application/problem+json"),
-        (status = 429, description = "With `verify=true`: as many logins are being tried as may be at once.",
+        (status = 429, description = "With `verify=true`: as many logins are being tried as may be at once, or were as may be in a minute.",
             body = wire::Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn create(mut call: Call) -> Result<HttpResponse, Problem> {
     let (scope, try_first) = (call.scope()?, try_first(call.query())?);
@@ -59,7 +59,7 @@ fn try_first(mut query: Query) -> Result<TryFirst, Problem> {
 #[utoipa::path(post, path = "/v1/{scope}/credentials/{id}/verify", operation_id = "credential_verify", tag = "credentials",
     request_body = wire::CredentialVerify, responses(
         (status = 200, description = "What became of it, which takes up to 25 seconds.", body = wire::LastCheck),
-        (status = 429, description = "As many logins are being tried as may be at once.",
+        (status = 429, description = "As many logins are being tried as may be at once, or were as may be in a minute.",
             body = wire::Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn verify(mut call: Call) -> Result<HttpResponse, Problem> {
     let (scope, id) = (call.scope()?, call.id()?);

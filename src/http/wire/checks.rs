@@ -31,7 +31,7 @@ pub struct LastCheck {
     /// When it was tried.
     #[schema(value_type = String, format = DateTime)]
     pub checked_at: Timestamp,
-    /// What it was tried for; `null` if only the login was tried.
+    /// What it was tried for; `null` if only the login was tried, and where the credential is inherited.
     #[serde(default)]
     #[schema(required = true)]
     pub image: Option<String>,

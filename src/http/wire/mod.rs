@@ -170,6 +170,9 @@ pub struct Problem {
     /// With `login-not-verified`: what the registry said of the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckRefusal>,
+    /// With `check-limit`: in how many seconds to try again, as `Retry-After` says, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
 
 /// What was wrong with one part of a request.

@@ -21,7 +21,10 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, hash_map};
+use std::{
+    collections::{HashMap, hash_map},
+    sync::Arc,
+};
 
 /// The form of the document, which is part of its tag. To be changed with `docker_config::render`.
 const FORM: &[u8] = b"docker-config/1";
@@ -85,9 +88,8 @@ impl Service {
         }
         let logins: Vec<_> = opened.iter().map(|(entry, password)| login(entry, password)).collect();
         let document = docker_config::render(&logins);
-        let handed_out: Vec<_> = opened.iter().map(|(entry, _)| entry.credential.id).collect();
-        let objects = handed_out.iter().map(CredentialId::as_uuid).collect();
-        self.audit.record(self.event(&permit, Some(&place), objects)).await?;
+        let handed_out: Arc<[_]> = opened.iter().map(|(entry, _)| entry.credential.id.as_uuid()).collect();
+        self.audit.record(self.event(&permit, Some(&place), Arc::clone(&handed_out))).await?;
         self.counts.hand_out(handed_out.len());
         // What cannot be read is told in the log each time, and may be mended without the database's knowledge.
         if unreadable.is_none() {

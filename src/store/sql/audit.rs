@@ -2,7 +2,7 @@
 
 use super::{
     MOST_ROWS, PATIENCE,
-    columns::Ids,
+    columns::{Ids, Text},
     dialect::{Dialect, Statement},
     line::{self, Line},
     own::{OwnConnection, OwnLine},
@@ -64,14 +64,14 @@ pub(super) fn bind_event<DB: Dialect>(statement: Statement<DB>, event: Option<&A
         .bind(event.map(|event| event.id.as_uuid()))
         .bind(event.map(|event| event.at))
         .bind(event.map(|event| event.request_id.as_uuid()))
-        .bind(event.map(|event| event.principal.clone()))
+        .bind(event.map(|event| Text(Arc::clone(&event.principal))))
         .bind(event.and_then(|event| event.token_id).map(|id| id.as_uuid()))
         .bind(event.map(|event| event.scope.to_string()))
         .bind(event.and_then(|event| event.organization_id).map(|id| id.as_uuid()))
         .bind(event.and_then(|event| event.project_id).map(|id| id.as_uuid()))
-        .bind(event.map(|event| event.operation.name().to_owned()))
-        .bind(event.map(|event| Ids(event.objects.clone())))
-        .bind(event.map(|event| event.outcome.name().to_owned()))
+        .bind(event.map(|event| Text::from(event.operation.name())))
+        .bind(event.map(|event| Ids(Arc::clone(&event.objects))))
+        .bind(event.map(|event| Text::from(event.outcome.name())))
         .bind(event.and_then(|event| event.address).map(|address| address.to_string()))
 }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{check::Check, id::CredentialId, page::Limit, timestamp::Timestamp},
-    store::{Claimed, Corrupt, DueCheck, Rows, StoreError},
+    store::{Corrupt, DueCheck, DueChecks, StoreError},
 };
 use uuid::Uuid;
 
@@ -42,20 +42,19 @@ impl<DB: Dialect> SqlStore<DB> {
         session.finish().await
     }
 
-    pub(super) async fn claim_checks(
+    pub(super) async fn list_checks(
         &self,
         after: Option<CredentialId>,
         (since, now): (Timestamp, Timestamp),
-        limit: Limit,
-    ) -> Result<Claimed, StoreError> {
+    ) -> Result<DueChecks, StoreError> {
         // Nobody who writes waits while it is found out who is due.
         let mut session = self.reading().await?;
         let mut page = sql::<DB>(
-            "select c.id, s.name as scope_name, p.name as parent_name, \
+            "select c.id, c.server, s.name as scope_name, p.name as parent_name, \
              c.enabled and (c.expires_at is null or c.expires_at > $3) \
              and (ch.attempted_at is null or ch.attempted_at <= $2) as due, \
              case when ch.version = c.version then ch.finding end as finding \
-             from (select id, scope_id, enabled, expires_at, version from credentials where id > $1 order by id limit $4) c \
+             from (select id, scope_id, server, enabled, expires_at, version from credentials where id > $1 order by id limit $4) c \
              join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id \
              left join credential_checks ch on ch.credential_id = c.id order by c.id",
         )
@@ -65,57 +64,36 @@ impl<DB: Dialect> SqlStore<DB> {
         .bind(PAGE.with_one_more())
         .list::<DueRow>(&mut session)
         .await?;
-        drop(session);
-        let mut next = up_to(&mut page, PAGE);
-        let mut due: Vec<_> = page.into_iter().filter(|row| row.as_ref().map_or(true, |(_, due)| *due)).collect();
-        next = up_to(&mut due, limit).or(next);
-        let claimed = if due.is_empty() { Vec::new() } else { self.claim(due, since, now).await? };
-        Ok(Claimed { due: claimed, next })
+        let next = if page.len() > PAGE.as_usize() {
+            page.truncate(PAGE.as_usize());
+            page.iter().rev().find_map(id)
+        } else {
+            None
+        };
+        let due = page.into_iter().filter_map(|row| row.map(|(due, is_due)| is_due.then_some(due)).transpose());
+        Ok(DueChecks { due: due.collect(), next })
     }
 
-    async fn claim(
+    pub(super) async fn claim_check(
         &self,
-        due: Rows<(DueCheck, bool)>,
-        since: Timestamp,
-        now: Timestamp,
-    ) -> Result<Rows<DueCheck>, StoreError> {
+        id: CredentialId,
+        (since, now): (Timestamp, Timestamp),
+    ) -> Result<bool, StoreError> {
         let mut session = self.write().await?;
-        let mut claimed = Vec::with_capacity(due.len());
-        for row in due {
-            let due = match row {
-                Ok((due, _)) => due,
-                Err(corrupt) => {
-                    claimed.push(Err(corrupt));
-                    continue;
-                }
-            };
-            // Another process may have looked at the same moment: the one that comes second changes nothing.
-            let taken = sql::<DB>(
-                "insert into credential_checks (credential_id, attempted_at) select c.id, $2 from credentials c where c.id = $1 \
-                 on conflict (credential_id) do update set attempted_at = excluded.attempted_at \
-                 where credential_checks.attempted_at <= $3",
-            )
-            .bind(due.id.as_uuid())
-            .bind(now)
-            .bind(since)
-            .execute(&mut session)
-            .await?;
-            if taken == 1 {
-                claimed.push(Ok(due));
-            }
-        }
+        // Another process may have looked at the same moment: the one that comes second changes nothing.
+        let taken = sql::<DB>(
+            "insert into credential_checks (credential_id, attempted_at) select c.id, $2 from credentials c where c.id = $1 \
+             on conflict (credential_id) do update set attempted_at = excluded.attempted_at \
+             where credential_checks.attempted_at <= $3",
+        )
+        .bind(id.as_uuid())
+        .bind(now)
+        .bind(since)
+        .execute(&mut session)
+        .await?;
         session.finish().await?;
-        Ok(claimed)
+        Ok(taken == 1)
     }
-}
-
-/// Leaves so many rows, and answers behind which one there are more.
-fn up_to(rows: &mut Rows<(DueCheck, bool)>, limit: Limit) -> Option<CredentialId> {
-    if rows.len() <= limit.as_usize() {
-        return None;
-    }
-    rows.truncate(limit.as_usize());
-    rows.iter().rev().find_map(id)
 }
 
 /// The credential that a row is about, if at least that can be read of it.

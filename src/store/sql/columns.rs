@@ -8,7 +8,8 @@ use sqlx::{
     postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef},
     sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo, SqliteValueRef},
 };
-use uuid::Uuid;
+use std::sync::Arc;
+use uuid::{Uuid, fmt::Hyphenated};
 
 impl Type<Sqlite> for Timestamp {
     fn type_info() -> SqliteTypeInfo {
@@ -68,7 +69,7 @@ impl<'r> Decode<'r, Postgres> for Timestamp {
 
 /// Identifiers in one column: a JSON array on SQLite, an array of UUIDs on PostgreSQL.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ids(pub(super) Vec<Uuid>);
+pub(super) struct Ids(pub(super) Arc<[Uuid]>);
 
 impl Type<Sqlite> for Ids {
     fn type_info() -> SqliteTypeInfo {
@@ -82,15 +83,16 @@ impl Type<Sqlite> for Ids {
 
 impl Encode<'_, Sqlite> for Ids {
     fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
-        let quoted: Vec<_> = self.0.iter().map(|id| format!("\"{id}\"")).collect();
-        Encode::<Sqlite>::encode(format!("[{}]", quoted.join(",")), buffer)
+        Encode::<Sqlite>::encode(listed(&self.0, ["[", "\"", "]"]), buffer)
     }
 }
 
 impl<'r> Decode<'r, Sqlite> for Ids {
     fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
         let text = <&str as Decode<Sqlite>>::decode(value)?;
-        serde_json::from_str(text).map(Self).map_err(|_| "not a list of identifiers".into())
+        serde_json::from_str::<Vec<Uuid>>(text)
+            .map(|ids| Self(ids.into()))
+            .map_err(|_| "not a list of identifiers".into())
     }
 }
 
@@ -102,12 +104,68 @@ impl Type<Postgres> for Ids {
 
 impl Encode<'_, Postgres> for Ids {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        Encode::<Postgres>::encode_by_ref(&self.0, buffer)
+        Encode::<Postgres>::encode_by_ref(&&*self.0, buffer)
     }
 }
 
 impl<'r> Decode<'r, Postgres> for Ids {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-        <Vec<Uuid> as Decode<Postgres>>::decode(value).map(Self)
+        <Vec<Uuid> as Decode<Postgres>>::decode(value).map(|ids| Self(ids.into()))
+    }
+}
+
+/// Identifiers between commas, in these brackets, each in these quotes: one text is made, and no other on the way.
+pub(super) fn listed(ids: &[Uuid], [open, quote, close]: [&str; 3]) -> String {
+    let mut text = String::with_capacity(2 + ids.len() * (Hyphenated::LENGTH + 3));
+    text.push_str(open);
+    for (place, id) in ids.iter().enumerate() {
+        text.push_str(if place == 0 { "" } else { "," });
+        text.push_str(quote);
+        text.push_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        text.push_str(quote);
+    }
+    text.push_str(close);
+    text
+}
+
+/// A text that somebody else keeps too. SQLite takes it without a copy.
+#[derive(Debug, Clone)]
+pub(super) struct Text(pub(super) Arc<str>);
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Type<Sqlite> for Text {
+    fn type_info() -> SqliteTypeInfo {
+        <str as Type<Sqlite>>::type_info()
+    }
+}
+
+impl Encode<'_, Sqlite> for Text {
+    fn encode(self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+        Encode::<Sqlite>::encode(self.0, buffer)
+    }
+
+    fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+        Encode::<Sqlite>::encode(self.clone(), buffer)
+    }
+}
+
+impl Type<Postgres> for Text {
+    fn type_info() -> PgTypeInfo {
+        <str as Type<Postgres>>::type_info()
+    }
+
+    fn compatible(ty: &PgTypeInfo) -> bool {
+        <str as Type<Postgres>>::compatible(ty)
+    }
+}
+
+impl Encode<'_, Postgres> for Text {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        Encode::<Postgres>::encode(&*self.0, buffer)
     }
 }

@@ -168,7 +168,7 @@ fn value<DB: Dialect>(row: &DB::Row, at: usize, kind: Kind) -> Result<Value, sql
         Kind::Integer => or_null(DB::give(row, at)?, Value::Integer),
         Kind::Boolean => or_null(DB::give(row, at)?, Value::Boolean),
         Kind::Time => or_null(DB::give(row, at)?, Value::Time),
-        Kind::Ids => or_null(DB::give(row, at)?, |Ids(ids)| Value::Ids(ids)),
+        Kind::Ids => or_null(DB::give(row, at)?, |Ids(ids)| Value::Ids(ids.to_vec())),
     })
 }
 
@@ -262,7 +262,7 @@ fn bind<DB: Dialect>(query: BoundQuery<DB>, kind: Kind, value: Value) -> BoundQu
         Value::Integer(number) => DB::bind(query, Some(number)),
         Value::Boolean(yes) => DB::bind(query, Some(yes)),
         Value::Time(time) => DB::bind(query, Some(time)),
-        Value::Ids(ids) => DB::bind(query, Some(Ids(ids))),
+        Value::Ids(ids) => DB::bind(query, Some(Ids(ids.into()))),
         Value::Null => match kind {
             Kind::Uuid => DB::bind(query, None::<Uuid>),
             Kind::Text => DB::bind(query, None::<String>),

@@ -6,7 +6,7 @@
 use super::{
     adding::Adding,
     audit::Guard,
-    columns::Ids,
+    columns::{Ids, Text},
     copy::Gives,
     events::EventLists,
     filing::Filing,
@@ -50,6 +50,7 @@ pub(super) trait Dialect:
     + Binds<Option<Timestamp>>
     + Binds<Ids>
     + Binds<Option<Ids>>
+    + Binds<Option<Text>>
     + Gives<Uuid>
     + Gives<String>
     + Gives<Vec<u8>>

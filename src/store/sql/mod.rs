@@ -29,13 +29,12 @@ pub use postgres::PostgresSettings;
 pub use reading::open_snapshot;
 
 use super::{
-    Added, AuditLog, Claimed, NewSealedCredential, Prover, Queries, Replica, Store, StoreError, Tx, Upkeep,
+    Added, AuditLog, DueChecks, NewSealedCredential, Prover, Queries, Replica, Store, StoreError, Tx, Upkeep,
     tables::{Filling, Snapshot},
 };
 use crate::domain::{
     check::Check,
     id::{CredentialId, ReplicaId},
-    page::Limit,
     timestamp::Timestamp,
 };
 use async_trait::async_trait;
@@ -301,13 +300,16 @@ impl<DB: Dialect> Store for SqlStore<DB> {
         self.put_check(id, version, check).await
     }
 
-    async fn check_claim(
+    async fn check_list(
         &self,
         after: Option<CredentialId>,
         since_and_now: (Timestamp, Timestamp),
-        limit: Limit,
-    ) -> Result<Claimed, StoreError> {
-        self.claim_checks(after, since_and_now, limit).await
+    ) -> Result<DueChecks, StoreError> {
+        self.list_checks(after, since_and_now).await
+    }
+
+    async fn check_claim(&self, id: CredentialId, since_and_now: (Timestamp, Timestamp)) -> Result<bool, StoreError> {
+        self.claim_check(id, since_and_now).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {

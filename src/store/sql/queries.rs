@@ -260,6 +260,17 @@ impl<DB: Dialect> Queries for Session<DB> {
         Ok(id.map(CredentialId::from_uuid))
     }
 
+    async fn credential_count(&mut self, scope: ScopeId, most: u32) -> Result<u64, StoreError> {
+        let count = sql::<DB>(
+            "select count(*) as count from (select 1 as one from credentials where scope_id = $1 limit $2) as counted",
+        )
+        .bind(scope.as_uuid())
+        .bind(i64::from(most))
+        .optional::<CountRow>(self)
+        .await?;
+        Ok(count.unwrap_or_default())
+    }
+
     async fn premise_list(&mut self, place: &ScopeRecord) -> Result<Vec<Premise>, StoreError> {
         sql::<DB>("select subject as id, stamp from stamps where subject in ($1, $2)")
             .bind(place.id.as_uuid())

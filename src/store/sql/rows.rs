@@ -378,7 +378,7 @@ impl Record for AuditEventRow {
                 id: EventId::from_uuid(self.id),
                 at: self.at,
                 request_id: RequestId::from_uuid(self.request_id),
-                principal: self.principal,
+                principal: self.principal.into(),
                 token_id: self.token_id.map(TokenId::from_uuid),
                 scope: parse(&self.scope, "scope")?,
                 organization_id: self.organization_id.map(ScopeId::from_uuid),

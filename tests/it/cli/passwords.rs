@@ -99,6 +99,7 @@ async fn no_message_repeats_a_password_wherever_it_was_typed() {
         (&cli, &["update", "bot:correcthorse@ghcr.io"], 2),
         (&cli, &["update", "ghcr.io", "--image-prefix", "bot:correcthorse@ghcr.io/acme"], 2),
         (&cli, &["list", "--server=https://bot:correcthorse@ghcr.io"], 2),
+        (&cli, &["resolve", "bot:correcthorse@ghcr.io/acme"], 2),
         (&cli, &["token", "revoke", "correcthorse"], 2),
         (&cli, &["add", "-p", "acme/none", "--server", "ghcr.io", "--password", "correcthorse"], 3),
         (&cli, &["add", "--kind", "gitlab", "--server", "ghcr.io", "--password", "correcthorse"], 1),

@@ -26,7 +26,7 @@ pub struct Adding {
 impl Adding {
     pub async fn new(bench: &Bench, token: TokenId, scope: &ScopeRecord, server: &str, principal: &str) -> Self {
         let mut event = bench.event(Action::CredentialCreate, Some(scope));
-        principal.clone_into(&mut event.principal);
+        event.principal = principal.into();
         let mut sealed = bench.sealed(scope, server).await;
         let credential = &mut sealed.credential;
         // No two values of a kind are alike, so that none can stand in another's place.

@@ -39,11 +39,11 @@ pub async fn events_come_back_as_they_were_written_and_in_the_order_of_commits(b
     }
     // An event is as old as its commit, whatever its own time says.
     written[1].at = at(1_234_567);
-    written[2].objects = vec![Uuid::from_u128(2), Uuid::from_u128(1)];
+    written[2].objects = [Uuid::from_u128(2), Uuid::from_u128(1)].into();
     written[3].outcome = Outcome::Denied;
     written[4].address = Some("2001:db8::1".parse().unwrap());
     written[5] = AuditEvent { token_id: None, address: None, ..written[5].clone() };
-    written[6] = AuditEvent { principal: "Ünïcode \"quoted\" 'name'".to_owned(), ..written[6].clone() };
+    written[6] = AuditEvent { principal: "Ünïcode \"quoted\" 'name'".into(), ..written[6].clone() };
     let (first, rest) = written.split_at(5);
     let mut log = bench.store.audit_log();
     log.append(&unconditional(first)).await.unwrap();
@@ -71,7 +71,7 @@ pub async fn appending_is_all_or_nothing(bench: Bench) {
     bench.back_door.refuse_some_events().await;
     let before = bench.event_count().await;
     let good = bench.hand_out(&acme, vec![login.id.as_uuid()], at(now()));
-    let bad = AuditEvent { principal: REFUSED.to_owned(), ..good.clone() };
+    let bad = AuditEvent { principal: REFUSED.into(), ..good.clone() };
     let refused = bench.store.audit_log().append(&unconditional(&[good.clone(), bad, good.clone()])).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     assert_eq!(bench.event_count().await, before);
@@ -83,7 +83,7 @@ pub async fn the_log_goes_on_after_a_failure(bench: Bench) {
     let before = bench.event_count().await;
     let mut log = bench.store.audit_log();
     let good = bench.event(Action::PullSecretGet, None);
-    let bad = AuditEvent { principal: REFUSED.to_owned(), ..good.clone() };
+    let bad = AuditEvent { principal: REFUSED.into(), ..good.clone() };
     for _ in 0..3 {
         assert!(log.append(&unconditional(from_ref(&bad))).await.is_err());
         log.append(&unconditional(from_ref(&good))).await.unwrap();

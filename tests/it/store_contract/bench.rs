@@ -328,13 +328,13 @@ impl Bench {
             id: EventId::new(&self.clock, &Chance),
             at: self.clock.now(),
             request_id: RequestId::new(&self.clock, &Chance),
-            principal: "argo".to_owned(),
+            principal: "argo".into(),
             token_id: Some(TokenId::new(&self.clock, &Chance)),
             scope: place.map_or(Scope::Deployment, |place| place.scope.clone()),
             organization_id: place.map(ScopeRecord::organization_id),
             project_id: place.filter(|place| place.parent_id.is_some()).map(|place| place.id),
             operation,
-            objects: Vec::new(),
+            objects: Arc::default(),
             outcome: Outcome::Success,
             address: Some("192.0.2.1".parse().unwrap()),
         }
@@ -342,7 +342,7 @@ impl Bench {
 
     /// The hand-out of credentials at some time.
     pub fn hand_out(&self, place: &ScopeRecord, objects: Vec<Uuid>, at: Timestamp) -> AuditEvent {
-        AuditEvent { objects, at, ..self.event(Action::PullSecretGet, Some(place)) }
+        AuditEvent { objects: objects.into(), at, ..self.event(Action::PullSecretGet, Some(place)) }
     }
 
     /// How many events there are.

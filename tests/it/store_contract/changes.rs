@@ -182,7 +182,7 @@ pub async fn a_change_whose_event_is_refused_never_happened(bench: Bench) {
     let record = bench.scope_record("acme", None);
     let mut tx = bench.begin().await;
     assert!(tx.scope_insert(&record).await.unwrap());
-    let event = AuditEvent { principal: REFUSED.to_owned(), ..bench.event(Action::OrganizationCreate, Some(&record)) };
+    let event = AuditEvent { principal: REFUSED.into(), ..bench.event(Action::OrganizationCreate, Some(&record)) };
     let refused = tx.commit(event).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     assert!(bench.read().await.scope_find(&record.scope).await.unwrap().is_none());

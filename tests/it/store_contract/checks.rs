@@ -80,19 +80,24 @@ pub async fn a_check_ends_nothing_that_is_remembered(bench: Bench) {
 }
 
 /// What is taken from the beginning on, in one go.
-async fn claim(bench: &Bench, since: i64, now: i64, limit: u32) -> Vec<DueCheck> {
-    claim_behind(bench, None, (since, now), limit).await.0
+async fn claim(bench: &Bench, since: i64, now: i64, limit: usize) -> Vec<DueCheck> {
+    let (due, _) = due_behind(bench, None, (since, now)).await;
+    let mut claimed = Vec::new();
+    for due in due {
+        if claimed.len() < limit && bench.store.check_claim(due.id, (at(since), at(now))).await.unwrap() {
+            claimed.push(due);
+        }
+    }
+    claimed
 }
 
-async fn claim_behind(
+async fn due_behind(
     bench: &Bench,
     after: Option<CredentialId>,
     (since, now): (i64, i64),
-    limit: u32,
 ) -> (Vec<DueCheck>, Option<CredentialId>) {
-    let limit = Limit::try_from(limit).unwrap();
-    let claimed = bench.store.check_claim(after, (at(since), at(now)), limit).await.unwrap();
-    (claimed.due.into_iter().map(Result::unwrap).collect(), claimed.next)
+    let found = bench.store.check_list(after, (at(since), at(now))).await.unwrap();
+    (found.due.into_iter().map(Result::unwrap).collect(), found.next)
 }
 
 pub async fn each_login_that_is_handed_out_has_its_turn_once_in_a_time(bench: Bench) {
@@ -114,14 +119,18 @@ pub async fn each_login_that_is_handed_out_has_its_turn_once_in_a_time(bench: Be
     bench.store.check_put(later.id, 1, &check(Finding::LoginAccepted, NOW - HOUR / 2)).await.unwrap();
 
     let due = claim(&bench, NOW - HOUR, NOW, 10).await;
-    let mut expected =
-        [(&shop, own.id), (&acme, inherited.id)].map(|(place, id)| DueCheck { scope: place.scope.clone(), id });
+    let mut expected = [(&shop, &own), (&acme, &inherited)].map(|(place, credential)| DueCheck {
+        scope: place.scope.clone(),
+        id: credential.id,
+        server: credential.server.clone(),
+    });
     expected.sort_unstable_by_key(|due| due.id);
     assert_eq!(due, expected);
     assert_eq!(claim(&bench, NOW - HOUR, NOW, 10).await, [], "they are taken");
     assert_eq!(shown(&bench, &shop, own.id).await.map(|check| check.finding), Some(Finding::LoginAccepted));
-    let again = claim(&bench, NOW, NOW + HOUR, 1).await;
-    assert_eq!(again.len(), 1, "no more than was asked for");
+    let id = claim(&bench, NOW, NOW + HOUR, 1).await[0].id;
+    assert!(!bench.store.check_claim(id, (at(NOW), at(NOW + HOUR))).await.unwrap(), "it is taken");
+    assert_eq!(claim(&bench, NOW, NOW + HOUR, 10).await.len(), 1, "the other one is not");
 }
 
 pub async fn a_login_that_was_refused_is_left_alone_until_its_password_is_another(bench: Bench) {
@@ -139,24 +148,23 @@ pub async fn a_login_that_was_refused_is_left_alone_until_its_password_is_anothe
     assert_eq!(claim(&bench, NOW, NOW, 10).await.len(), 1, "of this one nothing is known");
 }
 
-pub async fn all_logins_have_their_turn_part_by_part(bench: Bench) {
+pub async fn all_logins_have_their_turn_in_their_order(bench: Bench) {
     let acme = bench.scope("acme", None).await;
     let mut all = Vec::new();
     for number in 0..7 {
         all.push(bench.credential(&acme, &format!("r{number}.example.com")).await.id);
     }
     all.sort_unstable();
-    let (mut after, mut taken) = (None, Vec::new());
-    for number in [3, 3, 1] {
-        let (due, next) = claim_behind(&bench, after, (NOW - HOUR, NOW), 3).await;
-        assert_eq!(due.len(), number);
-        taken.extend(due.into_iter().map(|due| due.id));
-        assert_eq!(next, (number == 3).then(|| taken[taken.len() - 1]), "it goes on behind the last that was taken");
-        after = next;
+    let (mut after, mut seen) = (None, Vec::new());
+    for _ in 0..7 {
+        let (due, next) = due_behind(&bench, after, (NOW - HOUR, NOW)).await;
+        assert_eq!((due.len(), next), (7 - seen.len(), None), "only those behind the last one");
+        seen.push(due[0].id);
+        after = Some(due[0].id);
     }
-    assert_eq!(taken, all, "each has had its turn, in their order");
-    let (due, next) = claim_behind(&bench, None, (NOW - HOUR, NOW), 3).await;
-    assert_eq!((due.len(), next), (0, None));
+    assert_eq!(seen, all);
+    assert_eq!(due_behind(&bench, after, (NOW - HOUR, NOW)).await.0, []);
+    assert_eq!(due_behind(&bench, None, (NOW - HOUR, NOW)).await.0.len(), 7, "to look is not to take");
 }
 
 pub async fn a_part_without_anybody_whose_turn_it_is_is_passed_over(bench: Bench) {
@@ -172,10 +180,10 @@ pub async fn a_part_without_anybody_whose_turn_it_is_is_passed_over(bench: Bench
     for rows in rows.chunks(500) {
         assert!(bench.store.credential_add_many(rows).await.unwrap().into_iter().all(|added| added));
     }
-    let (due, next) = claim_behind(&bench, None, (NOW - HOUR, NOW), 20).await;
+    let (due, next) = due_behind(&bench, None, (NOW - HOUR, NOW)).await;
     assert_eq!(due, [], "of the first five hundred none is handed out");
     let next = next.expect("there are more behind them");
-    let (due, next) = claim_behind(&bench, Some(next), (NOW - HOUR, NOW), 20).await;
+    let (due, next) = due_behind(&bench, Some(next), (NOW - HOUR, NOW)).await;
     assert_eq!((due.len(), next), (3, None));
 }
 

@@ -30,6 +30,9 @@ pub async fn credentials_in_force_are_the_own_ones_and_those_not_overridden(benc
     let found = queries.credential_find(&shop, overridden.id).await.unwrap();
     assert_eq!(found, Some(overridden), "it is still there to be looked at");
     assert!(queries.credential_find(&shop, others.id).await.unwrap().is_none(), "a sibling's is not");
+    for (place, most, count) in [(&acme, 9, 2), (&acme, 1, 1), (&shop, 9, 1), (&globex, 9, 1)] {
+        assert_eq!(queries.credential_count(place.id, most).await.unwrap(), count, "its own, and no more than that");
+    }
     assert!(queries.credential_find(&globex, inherited.id).await.unwrap().is_none(), "a stranger's is not");
     // Each with the scope that it belongs to, and the key of that scope.
     let rows = queries.sealed_credential_list(&shop).await.unwrap();

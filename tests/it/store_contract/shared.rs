@@ -121,7 +121,7 @@ async fn who_reads_behind_a_cursor_misses_nothing_that_several_processes_write()
                 written.extend(batch.iter().map(|event| event.id));
                 if number % 10 == 0 {
                     // One that never happens must leave no hole.
-                    batch[BATCH - 1].principal = REFUSED.to_owned();
+                    batch[BATCH - 1].principal = REFUSED.into();
                     assert!(log.append(&unconditional(&batch)).await.is_err());
                 }
             }

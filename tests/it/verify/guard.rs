@@ -190,6 +190,24 @@ async fn a_token_server_that_the_operator_has_named_is_dialled_under_the_same_gu
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_has_denied_is_not_dialled_whatever_else_he_has_said() {
+    let sink = Sink::dig();
+    let denied = format!("127.0.0.2:{}", sink.port);
+    let challenge = format!("Bearer realm=\"http://{denied}/token\"");
+    let peer = Peer::start(move |_| Response::challenge(&challenge));
+    let (own, pair) = (peer.host(), format!("{}={denied}", peer.host()));
+    let networks = Binary::new().env("REGCRED_REGISTRY_NETWORKS", "127.0.0.0/8,127.0.0.2");
+    let networks = networks.env("REGCRED_REGISTRY_NETWORKS_DENY", "198.51.100.0/24, 127.0.0.2");
+    let shop = Shop::with(networks, &[&own, &denied], &[&pair]).await;
+    // By itself, and as a token server that he has named.
+    for host in [&denied, &own] {
+        let check = shop.try_login(&login(host, "bot", "pw"), None).await;
+        assert_eq!(told(&check), ("connect", "address_not_allowed"), "{host}");
+    }
+    assert_eq!((sink.hits(), peer.connections()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_word_of_the_operator_everything_is_tls() {
     let peer = Peer::start(|_| Response::welcome());
     let shop = Shop::open(&[], &[]).await;
@@ -233,8 +251,24 @@ async fn a_login_is_not_tried_for_what_it_is_not_offered_for() {
         assert_eq!((refused.status, slug(&refused)), (400, "invalid-parameter"), "{image}");
         assert_eq!(
             (refused.errors[0].pointer.as_str(), refused.errors[0].detail.as_str()),
-            ("image", "must lie below the login's server")
+            ("image", "must lie below the login's server, and below its image_prefix if it has one")
         );
     }
-    assert_eq!(peer.connections(), 0);
+    let (narrow, prefix) = (login(&peer.host(), "bot", "pw"), format!("{}/team/app", peer.host()).parse().unwrap());
+    let narrow = regcred::client::NewCredential { image_prefix: Some(&prefix), ..narrow.request() };
+    let stored = shop.editor.credential_create(&shop.scope, &narrow).await.unwrap();
+    for (image, tried) in [("team/other", false), ("team/application", false), ("team/app", true), ("team/app/x", true)]
+    {
+        let image = format!("{}/{image}", peer.host()).parse().unwrap();
+        let checked = shop.editor.credential_verify(&shop.scope, crate::support::id(&stored), Some(&image)).await;
+        assert_eq!(peer.connections() > 0, tried, "{image}");
+        if tried {
+            assert_eq!(told(&checked.unwrap()), ("ok", "no_login_needed"), "{image}");
+            continue;
+        }
+        let refused = problem(checked);
+        assert_eq!((refused.status, slug(&refused)), (422, "invalid-body"), "{image}");
+        assert_eq!(refused.errors[0].detail, "must lie below the login's image_prefix");
+        assert_eq!(refused.errors[0].pointer, "/image");
+    }
 }

@@ -5,11 +5,14 @@ mod crowd;
 mod guard;
 mod hub;
 mod keeping;
+mod limit;
 mod names;
 mod real;
 mod schedule;
+mod seen;
 mod stages;
 mod token_servers;
+mod turns;
 
 use crate::support::{Binary, Login, Peer, Server, id, login, scope, store};
 use regcred::{

@@ -55,7 +55,7 @@ async fn visit(answers: Vec<Vec<IpAddr>>) -> (Finding, [usize; 3]) {
     let rules = Rules {
         networks: vec!["127.0.0.1".parse().unwrap()],
         insecure: vec![host.parse().unwrap()],
-        token_servers: Vec::new(),
+        ..Rules::default()
     };
     let names = Arc::new(Names { answers, asked: AtomicUsize::new(0) });
     let verifier = Verifier::new(rules, Arc::<Names>::clone(&names));
@@ -63,6 +63,7 @@ async fn visit(answers: Vec<Vec<IpAddr>>) -> (Finding, [usize; 3]) {
     let attempt = Attempt { server: &server, username: None, password: &password, ca: None, image: None };
     let finding = verifier.verify(attempt, ()).await.finding;
     assert!(sink.seen().is_empty());
+    assert!(registry.seen().iter().all(|seen| seen.header("host") == Some(host.as_str())), "it is called by its name");
     (finding, [registry.connections(), sink.connections(), names.asked.load(Ordering::SeqCst)])
 }
 

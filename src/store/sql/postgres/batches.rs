@@ -13,6 +13,7 @@ use crate::{
         sql::{
             adding::holding_tokens,
             audit::{Guard, event_columns},
+            columns::listed,
             dialect::{Statement, sql},
             tx::new_credential_columns,
         },
@@ -89,7 +90,7 @@ pub(super) fn record(guard: Option<&Guard>, events: &[&AuditEvent]) -> Statement
         .bind(column(events, |event| event.id.as_uuid()))
         .bind(column(events, |event| event.at))
         .bind(column(events, |event| event.request_id.as_uuid()))
-        .bind(column(events, |event| event.principal.clone()))
+        .bind(column(events, |event| event.principal.to_string()))
         .bind(column(events, |event| event.token_id.map(|id| id.as_uuid())))
         .bind(column(events, |event| event.scope.to_string()))
         .bind(column(events, |event| event.organization_id.map(|id| id.as_uuid())))
@@ -144,6 +145,5 @@ fn column<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
 
 /// An array as a text (PostgreSQL's manual, 8.15.2), since arrays of arrays have the same length throughout.
 fn array(ids: &[Uuid]) -> String {
-    let ids: Vec<_> = ids.iter().map(Uuid::to_string).collect();
-    format!("{{{}}}", ids.join(","))
+    listed(ids, ["{", "", "}"])
 }

@@ -1,6 +1,6 @@
 //! Rows about checks of logins.
 
-use super::{Record, scope};
+use super::{Record, parse, scope};
 use crate::{
     domain::{
         check::{Check, Finding, RateLimit},
@@ -50,6 +50,7 @@ impl CheckRow {
 #[derive(FromRow)]
 pub(in crate::store::sql) struct DueRow {
     id: Uuid,
+    server: String,
     scope_name: String,
     parent_name: Option<String>,
     due: bool,
@@ -65,6 +66,7 @@ impl Record for DueRow {
         let scope: Scope = scope(Some(&self.scope_name), self.parent_name.as_ref())?;
         let known = self.finding.and_then(|text| text.parse().ok());
         let due = self.due && !known.is_some_and(Finding::is_left_alone);
-        Ok((DueCheck { scope, id: CredentialId::from_uuid(self.id) }, due))
+        let server = parse(&self.server, "server")?;
+        Ok((DueCheck { scope, id: CredentialId::from_uuid(self.id), server }, due))
     }
 }

@@ -93,7 +93,7 @@ impl Record for ReplicaRow {
                 id: ReplicaId::from_uuid(self.id),
                 host: self.host,
                 version: self.version,
-                keys: self.key_ids.0.into_iter().map(MasterKeyId::from_uuid).collect(),
+                keys: self.key_ids.0.iter().copied().map(MasterKeyId::from_uuid).collect(),
             },
             started_at: self.started_at,
             seen_at: self.seen_at,
