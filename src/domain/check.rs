@@ -95,7 +95,7 @@ findings! {
     NameNotFound = "name_not_found", Dns, "no address of the registry's name could be found";
     /// The guard said no.
     AddressNotAllowed = "address_not_allowed", Connect,
-        "the registry has an address that is not public; the operator can allow its network";
+        "the registry has an address that may not be connected to; the operator says which networks may";
     /// Nobody listens, or the network is in the way.
     NoConnection = "no_connection", Connect, "no connection to the registry could be made";
     /// Nobody answers.

@@ -19,7 +19,7 @@ impl Identity {
         let client_email: Email = client_email.parse().ok()?;
         let name = client_email.as_str().split_once('@').filter(|(_, host)| host.ends_with(".gserviceaccount.com"));
         // Google makes these names of such characters alone; anything else may be something that was pasted.
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
         let ours = name.is_some_and(|(name, _)| name.bytes().all(plain));
         Some(Self { client_email, key_id: key_id.parse().ok()? }).filter(|_| ours)
     }

@@ -68,7 +68,7 @@ impl Resolve for SystemResolver {
         // until they come back, or slow name servers would take all that the process has.
         let found = tokio::task::spawn_blocking(move || {
             let _thread = thread;
-            match listed(&std::fs::read_to_string(hosts).unwrap_or_default(), &name) {
+            match listed(&std::fs::read(hosts).unwrap_or_default(), &name) {
                 found if found.is_empty() => ask(&format!("{name}.")),
                 found => Ok(found),
             }
@@ -77,8 +77,9 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// The addresses that a file of names (hosts(5)) has for one.
-fn listed(file: &str, name: &str) -> Vec<IpAddr> {
+/// The addresses that a file of names (hosts(5)) has for one. Its comments may be in any encoding.
+fn listed(file: &[u8], name: &str) -> Vec<IpAddr> {
+    let file = String::from_utf8_lossy(file);
     let lines = file.lines().map(|line| line.split('#').next().unwrap_or_default().split_ascii_whitespace());
     let found = lines.filter_map(|mut words| {
         let address = words.next()?.parse().ok()?;
@@ -204,8 +205,9 @@ mod tests {
 
     #[test]
     fn the_systems_own_file_knows_names_without_a_dot_at_their_end() {
-        let file = "# registry.example 10.0.0.1\n127.0.0.1\tlocalhost loopback # registry.example\n\n\
-                    ::1 localhost\nfe80::1%lo0 localhost\n10.0.0.2 registry.example.com Registry.Example\nnothing\n";
+        let file = b"# caf\xe9 registry.example 10.0.0.1\n127.0.0.1\tlocalhost loopback # registry.example\n\n\
+                    ::1 localhost\nfe80::1%lo0 localhost\n10.0.0.2 registry.example.com Registry.Example\nnothing\n"
+            .as_slice();
         for (name, found) in [
             ("localhost", &["127.0.0.1", "::1"][..]),
             ("registry.example", &["10.0.0.2"]),

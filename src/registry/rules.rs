@@ -40,7 +40,10 @@ impl FromStr for Network {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         let network = network.map_err(|_| Invalid("must be a network or an address, such as 10.0.0.0/8 or fd00::1"))?;
-        if network.addr() == network.network() {
+        // Addresses are compared as what they are, so a network of mapped ones would hold none.
+        if matches!(network, IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some()) {
+            Err(Invalid("must be written as IPv4, such as 10.0.0.0/8, and not as IPv4 in IPv6"))
+        } else if network.addr() == network.network() {
             Ok(Self(network))
         } else {
             Err(Invalid("must be a network without bits behind its length, such as 10.0.0.0/8"))
@@ -152,7 +155,16 @@ mod tests {
         for text in ["10.0.0.0/8", "10.1.2.3", "fd00::/8", "fd00::1", "0.0.0.0/0"] {
             assert!(text.parse::<Network>().is_ok(), "{text}");
         }
-        for text in ["", "10.0.0.1/8", "10.0.0.0/33", "localhost", "10.0.0", "fd00::1/8"] {
+        for text in [
+            "",
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "localhost",
+            "10.0.0",
+            "fd00::1/8",
+            "::ffff:8.8.8.0/120",
+            "::ffff:10.0.0.1",
+        ] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }
     }

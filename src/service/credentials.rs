@@ -86,7 +86,11 @@ impl Service {
         if *try_first != TryFirst::No && queries.credential_find_id(place.id, &server).await?.is_some() {
             return Err(exists(&mut *queries, &place, &server).await?);
         }
-        self.room.take(&mut *queries, place.id).await?;
+        if let Err(error) = self.room.take(&mut *queries, place.id).await {
+            // Whoever wants to change what is there is told where it is, also where there is no room for more.
+            let is_there = queries.credential_find_id(place.id, &server).await?.is_some();
+            return Err(if is_there { exists(&mut *queries, &place, &server).await? } else { error });
+        }
         drop(queries);
         let NewCredential { username, email, image_prefix, enabled, ca_certificates, password, .. } = new;
         let mut credential = Credential {

@@ -2,7 +2,7 @@
 //!
 //! A scope with very many makes every pull secret of its projects long and every list slow, so there is a most. To count at each
 //! addition would cost the way that is taken most, so a process counts once for every [`STEP`] that it adds: the most is one
-//! against accidents and abuse, and a few too many, added at the same moment or by several processes, harm nobody.
+//! against accidents and abuse, and some too many, those which are under way when it is counted, harm nobody.
 
 use super::Error;
 use crate::{domain::id::ScopeId, store::Queries};

@@ -77,8 +77,8 @@ impl Service {
                 if !self.store.check_claim(due.id, (since, now)).await? {
                     continue;
                 }
-                if let Some((finding, took)) = self.check_again(&due).await? {
-                    fairness.learn(&due, finding, took, Instant::now());
+                if let Some((tried, finding, took)) = self.check_again(due).await? {
+                    fairness.learn(&tried, finding, took, Instant::now());
                 }
                 tried += 1;
                 if tried == AT_A_TIME {
@@ -93,8 +93,8 @@ impl Service {
         Ok(())
     }
 
-    /// What was found out and how long it took; nothing if there is no login to be tried any more.
-    async fn check_again(&self, due: &DueCheck) -> Result<Option<(Finding, Duration)>, Error> {
+    /// What was tried, what was found out and how long it took; nothing if there is no login to be tried any more.
+    async fn check_again(&self, due: DueCheck) -> Result<Option<(DueCheck, Finding, Duration)>, Error> {
         // The turn comes first: until it does, the login may be changed, switched off, or tried by its owner.
         let Some(turn) = self.turns.for_schedule().await else { return Ok(None) };
         let mut queries = self.store.read().await?;
@@ -123,7 +123,8 @@ impl Service {
             tracing::warn!(credential = %due.id, scope = %due.scope, result = check.finding.name(), "a login does not work");
         }
         self.keep_check(&credential, &check).await;
-        Ok(Some((check.finding, took)))
+        // Since it was listed it may have got another server, and what is found out is that one's.
+        Ok(Some((DueCheck { server: credential.server, ..due }, check.finding, took)))
     }
 
     /// A number between 0 and 1.

@@ -69,11 +69,6 @@ impl<C: Clock> Turns<C> {
 
     /// A turn for somebody of that organization.
     pub(super) async fn for_organization(&self, id: ScopeId) -> Result<Turn, NoTurn> {
-        // Those who have all their tries again need not be known.
-        self.budget.retain_recent();
-        if let Err(refused) = self.budget.check_key(&id) {
-            return Err(NoTurn::TooMany(refused.wait_time_from(self.budget.clock().now())));
-        }
         let lane = self.lane(id);
         let turn = async {
             // In this order, or who waits for his own organization would keep a turn from the others meanwhile.
@@ -81,7 +76,13 @@ impl<C: Clock> Turns<C> {
             let one = Arc::clone(&self.all).acquire_owned().await.ok()?;
             Some(Turn { _one: one, _own: Some(own) })
         };
-        timeout(PATIENCE, turn).await.ok().flatten().ok_or(NoTurn::Crowded)
+        let turn = timeout(PATIENCE, turn).await.ok().flatten().ok_or(NoTurn::Crowded)?;
+        // Last, so that whoever got no turn has used up nothing. Those who have all their tries again need not be known.
+        self.budget.retain_recent();
+        match self.budget.check_key(&id) {
+            Ok(()) => Ok(turn),
+            Err(refused) => Err(NoTurn::TooMany(refused.wait_time_from(self.budget.clock().now()))),
+        }
     }
 
     /// A turn for the schedule, which takes one after the other and has time.
@@ -151,6 +152,17 @@ mod tests {
         assert_eq!(turns_of(&turns, 1).await.len(), EACH);
         assert!(turns.for_organization(organization(3)).now_or_never().is_some_and(|turn| turn.is_ok()));
         assert_eq!(turns.organizations.lock().unwrap().len(), 1, "those who are gone are forgotten");
+    }
+
+    #[tokio::test]
+    async fn who_gets_no_turn_has_used_up_nothing() {
+        let turns = Turns::new(ChecksPerMinute::default());
+        let taken = turns_of(&turns, 1).await;
+        for _ in 0..60 {
+            assert!(turns.for_organization(organization(1)).now_or_never().is_none(), "it waits");
+        }
+        drop(taken);
+        assert!(turns.for_organization(organization(1)).now_or_never().is_some_and(|turn| turn.is_ok()));
     }
 
     #[tokio::test]

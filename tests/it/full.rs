@@ -36,6 +36,9 @@ async fn a_scope_has_ten_thousand_credentials_and_no_more() {
         assert_eq!((refused.status, slug(&refused)), (409, "scope-full"));
         assert!(refused.detail.contains("10000"), "{}", refused.detail);
     }
+    // What is there is named all the same, for who would rather change it.
+    let there = problem(editor.credential_create(&shop, &login("https://quay.io/", "bot", "pw").request()).await);
+    assert_eq!((slug(&there), there.existing_id), ("credential-exists", Some(added.id)));
     let events = server.operator().audit_list_all(&shop).await.unwrap().items;
     assert!(events.iter().all(|event| event.operation != "credential.verify"), "nothing was tried");
     // Others have their own, and what is deleted makes room.

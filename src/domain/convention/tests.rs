@@ -199,6 +199,9 @@ fn a_key_file_says_whose_it_is_and_nothing_else_of_it_is_kept() {
     {
         assert_eq!(found("gcr.io", username, Some(password)).unwrap().identity, Some(google.clone()), "{username}");
     }
+    // Projects below a domain have a dot in the address of their own account.
+    let appspot = r#"{"client_email":"shop.acme.example@appspot.gserviceaccount.com","private_key_id":"00"}"#;
+    assert_eq!(identity(appspot).unwrap().client_email(), "shop.acme.example@appspot.gserviceaccount.com");
     for text in [
         "{}",
         r#"{"client_email":"a@b.iam.gserviceaccount.com"}"#,

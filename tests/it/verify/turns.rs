@@ -1,7 +1,7 @@
 //! Between the schedule's look at who is due and a login's turn lies all that is tried before it. What changed by then counts.
 
 use super::{Shop, told};
-use crate::support::{Peer, Response, id, login, secret_password, store};
+use crate::support::{Peer, Response, free_port, id, login, secret_password, store};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use regcred::{client::CredentialChange, http::wire};
 use std::time::{Duration, Instant};
@@ -51,11 +51,11 @@ async fn there_was_time_to_change_them() -> bool {
     // They have their turns in this order.
     let first = store(&shop.editor, &shop.scope, &login(&silent.host(), "first", "old horse")).await;
     let mut stored = Vec::new();
-    for name in ["off", "rotated", "gone", "refused", "last"] {
+    for name in ["off", "rotated", "gone", "refused", "moved", "last"] {
         let login = login(&format!("{}/{name}", peer.host()), name, "old horse");
         stored.push(store(&shop.editor, &shop.scope, &login).await);
     }
-    let [off, rotated, gone, refused, last] = stored.try_into().expect("there are five");
+    let [off, rotated, gone, refused, moved, last] = stored.try_into().expect("there are six");
     // Nobody's turn comes before all of them are there.
     shop.server.stop();
     shop.server.restart_with("REGCRED_RECHECK_HOURS", "1");
@@ -71,6 +71,10 @@ async fn there_was_time_to_change_them() -> bool {
     let change = CredentialChange { password: Some(&password), ..CredentialChange::default() };
     owner.credential_update(&shop.scope, id(&rotated), &change, None).await.unwrap();
     owner.credential_delete(&shop.scope, id(&gone), None).await.unwrap();
+    // Nobody answers there, which is not to be held against the registry that the last one is tried at.
+    let nowhere = format!("127.0.0.1:{}/moved", free_port()).parse().unwrap();
+    let change = CredentialChange { server: Some(&nowhere), password: Some(&password), ..CredentialChange::default() };
+    owner.credential_update(&shop.scope, id(&moved), &change, None).await.unwrap();
     let check = owner.credential_verify(&shop.scope, id(&refused), None).await.unwrap();
     assert_eq!(told(&check), ("unauthorized", "login_refused"));
     if last_check(&first).await.is_some() {
