@@ -7,10 +7,11 @@ use super::{
     json,
     knock::Knock,
     problem::{Kind, Problem},
+    request::span,
     shared::Shared,
 };
 use crate::{
-    domain::permission::Caller,
+    domain::{id::RequestId, permission::Caller},
     service::{Error, Service},
 };
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
@@ -61,7 +62,7 @@ impl Call {
         let (token, context) = (knock.token(), knock.context()?);
         let find = move |service: Arc<Service>| async move { service.authenticate(token.as_ref(), context).await };
         let left = || PATIENCE.saturating_sub(knock.begun.elapsed());
-        let caller = run(&knock.shared, Limit::Look(left()), find).await?;
+        let caller = run(&knock.shared, context.request_id, Limit::Look(left()), find).await?;
         let patience = left();
         Ok(Self { knock, payload, caller, patience })
     }
@@ -75,7 +76,7 @@ impl Call {
         let looks = self.knock.request.method().is_safe();
         let limit = if looks { Limit::Look(self.patience) } else { Limit::Change(self.patience) };
         let caller = self.caller.clone();
-        run(&self.knock.shared, limit, |service| work(service, caller)).await
+        run(&self.knock.shared, caller.request.request_id, limit, |service| work(service, caller)).await
     }
 
     /// The same for what is made of many small changes, each with a limit of its own.
@@ -85,7 +86,7 @@ impl Call {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let caller = self.caller.clone();
-        run(&self.knock.shared, Limit::None, |service| work(service, caller)).await
+        run(&self.knock.shared, caller.request.request_id, Limit::None, |service| work(service, caller)).await
     }
 
     /// The JSON body.
@@ -140,16 +141,22 @@ impl Limit {
 }
 
 /// Does something with the service in a task of its own, on the runtime that owns the database connections.
-pub(super) async fn run<T, F>(shared: &Shared, limit: Limit, work: impl FnOnce(Arc<Service>) -> F) -> Result<T, Problem>
+pub(super) async fn run<T, F>(
+    shared: &Shared,
+    request: RequestId,
+    limit: Limit,
+    work: impl FnOnce(Arc<Service>) -> F,
+) -> Result<T, Problem>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
-    let task = shared.runtime.spawn(work(Arc::clone(&shared.service)).in_current_span());
+    let work = work(Arc::clone(&shared.service)).instrument(span(shared.listener, request));
+    let task = shared.runtime.spawn(work);
     match limit.hold(task).await? {
         Ok(result) => Ok(result?),
         Err(failed) => {
-            tracing::error!(error = %failed, "a request's task failed");
+            tracing::error!(request_id = %request, error = %failed, "a request's task failed");
             Err(Problem::new(Kind::Internal, "the service's log says more under this request_id"))
         }
     }

@@ -3,9 +3,13 @@
 use super::{
     call,
     problem::{Kind, Problem},
+    request::RequestState,
     shared::Shared,
 };
-use actix_web::{HttpResponse, web::Data};
+use actix_web::{
+    HttpResponse,
+    web::{Data, ReqData},
+};
 use std::sync::atomic::Ordering;
 
 /// The process answers.
@@ -19,12 +23,12 @@ pub(super) async fn livez() -> HttpResponse {
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "probes", security(()), responses(
     (status = 200, description = "It is ready.", body = String, content_type = "text/plain"),
     (status = 503, description = "It is not.", body = super::wire::Problem, content_type = "application/problem+json")))]
-pub(super) async fn readyz(shared: Data<Shared>) -> Result<HttpResponse, Problem> {
+pub(super) async fn readyz(shared: Data<Shared>, state: ReqData<RequestState>) -> Result<HttpResponse, Problem> {
     if shared.draining.load(Ordering::Relaxed) {
         return Err(Problem::new(Kind::Unavailable, "the process is shutting down"));
     }
     let check = |service: std::sync::Arc<crate::service::Service>| async move { service.check().await };
-    call::run(&shared, call::Limit::Look(call::PATIENCE), check).await?;
+    call::run(&shared, state.id, call::Limit::Look(call::PATIENCE), check).await?;
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"))
 }
 

@@ -1,10 +1,10 @@
-//! What every request goes through: its identifier, its span, its metrics, and the one place where a failure is logged and
+//! What every request goes through: its identifier, its metrics, and the one place where a failure is logged and
 //! becomes a problem document.
 
 use super::{
     counts::Counts,
     problem::{Kind, Problem},
-    shared::Shared,
+    shared::{Listener, Shared},
     watch::Watch,
 };
 use crate::{domain::id::RequestId, service::Error};
@@ -29,7 +29,7 @@ use std::{
     task::Poll,
     time::{Duration, Instant},
 };
-use tracing::Instrument as _;
+use tracing::Span;
 use uuid::Uuid;
 
 /// Nothing that is answered is for anybody else.
@@ -50,6 +50,12 @@ pub(super) struct RequestState {
     pub(super) id: RequestId,
 }
 
+/// The span of what is done for a request: lines that are written meanwhile bear its identifier. It is begun where the service's work
+/// begins, because it costs as much as the rest of the way there, and a remembered pull secret, which writes no line, goes without.
+pub(super) fn span(listener: Listener, id: RequestId) -> Span {
+    tracing::info_span!("request", request_id = %id, listener = listener.name())
+}
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Carries a request through. Nothing that the caller wrote goes into the log: only the method, if it is a known one,
@@ -65,10 +71,9 @@ pub(super) async fn carry(
     let id = RequestId::new(&*shared.clock, &*shared.random);
     request.extensions_mut().insert(RequestState { id });
     let (method, safe) = (method_name(request.method()), request.method().is_safe());
-    let span = tracing::info_span!("request", request_id = %id, listener = shared.listener.name());
 
     // The request must not be cloned before it is routed: actix-web wants it for itself to write down what matched.
-    let answered = guarded(next.call(request).instrument(span.clone())).await.unwrap_or_else(|Panicked| {
+    let answered = guarded(next.call(request)).await.unwrap_or_else(|Panicked| {
         // The panic itself has been reported by the runtime, with its place.
         Err(Problem::new(Kind::Internal, "the service's log says more at the time of this request").into())
     });
@@ -93,12 +98,13 @@ pub(super) async fn carry(
     if shared.draining.load(Ordering::Relaxed) {
         response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     }
-    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    let (status, took, listener) = (response.status().as_u16(), begun.elapsed(), shared.listener.name());
+    let microseconds = took.as_micros();
     // What went well and changed nothing is in the metrics, and in the audit log if it handed something out.
     if safe && status < 400 && took < SLOW {
-        span.in_scope(|| tracing::debug!(method, route, status, microseconds = took.as_micros(), "answered"));
+        tracing::debug!(request_id = %id, listener, method, route, status, microseconds, "answered");
     } else {
-        span.in_scope(|| tracing::info!(method, route, status, microseconds = took.as_micros(), "answered"));
+        tracing::info!(request_id = %id, listener, method, route, status, microseconds, "answered");
     }
     if let Some(counts) = response.request().app_data::<Counts>() {
         counts.add(method, route, status, took);

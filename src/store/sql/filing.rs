@@ -55,23 +55,29 @@ pub(super) struct Filing {
     restart: &'static str,
 }
 
-/// The rows that events make. An event's page is found by reading one row, so that none has more than 1024 of them.
+/// The rows that events make. An event's page is found by reading one row, so that none has more than 1024 of them; within a row they
+/// are in no order, as lists sort what they read. The events themselves are gone through once, and what their projects have makes what
+/// their organizations have.
 macro_rules! rows {
     ($block:literal, $condition:literal) => {
         concat!(
-            "(with gathered as materialized (select ",
+            "(with found as materialized (select ",
             $block,
-            " as block, place_id, count(*) as events, max(sequence) as last, \
-             json_group_array(sequence order by sequence) as sequences from (\
-             select organization_id as place_id, sequence from audit_events where organization_id is not null and ",
+            " as block, organization_id, project_id, count(*) as events, max(sequence) as last, \
+             group_concat(sequence) as numbers from audit_events \
+             where coalesce(organization_id, project_id) is not null and ",
             $condition,
-            " union all select project_id, sequence from audit_events where project_id is not null and ",
-            $condition,
-            ") group by block, place_id) \
+            " group by block, organization_id, project_id), \
+             gathered as materialized (\
+             select block, organization_id as place_id, sum(events) as events, max(last) as last, \
+             '[' || group_concat(numbers) || ']' as sequences \
+             from found where organization_id is not null group by block, organization_id \
+             union all select block, project_id, sum(events), max(last), '[' || group_concat(numbers) || ']' \
+             from found where project_id is not null group by block, project_id) \
              select block, place_id, last, sequences from gathered where events <= 1024 \
-             union all select g.block, g.place_id, max(j.value), json_group_array(j.value order by j.value) \
-             from gathered g cross join json_each(g.sequences) j where g.events > 1024 \
-             group by g.block, g.place_id, j.key >> 10)"
+             union all select g.block, g.place_id, max(j.value), json_group_array(j.value) from gathered g \
+             cross join json_each((select json_group_array(value order by value) from json_each(g.sequences))) j \
+             where g.events > 1024 group by g.block, g.place_id, j.key >> 10)"
         )
     };
 }
