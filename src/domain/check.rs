@@ -13,7 +13,8 @@ mod tests;
 /// How far a login got: the first stage that failed, or that none did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// No address of the registry's name could be found.
+    /// No address of the registry's name could be found. Like the next one, this is about the first request, before which nothing of
+    /// the login was sent.
     Dns,
     /// There is no connection to it.
     Connect,
@@ -140,7 +141,7 @@ findings! {
     RegistryFailed = "registry_failed", Unavailable, "the registry has trouble of its own; this says nothing of the login";
     /// It went away in the midst of it.
     BrokenOff = "broken_off", Unavailable,
-        "the registry broke the connection off before it had answered; this says nothing of the login";
+        "the registry broke off, or could not be reached again, before it had answered all; this says nothing of the login";
     /// Too slow.
     TimedOut = "timed_out", Unavailable, "the registry did not answer in time; this says nothing of the login";
     /// A list of addresses that may come, or of people.

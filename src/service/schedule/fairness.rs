@@ -79,8 +79,8 @@ fn left((spent, at): (Duration, Instant), now: Instant) -> Duration {
     spent.saturating_sub(now.saturating_duration_since(at) / SHARE)
 }
 
-/// Whether a finding says that its host does not answer, and to whom. What comes before a login is sent is so for all. What comes
-/// later may be because of the login, and so is held against its organization alone: or somebody could keep a registry from being
+/// Whether a finding says that its host does not answer, and to whom. What comes before a login is sent is so for all, and has stages
+/// that nothing later has. What comes later may be because of the login, and so is held against its organization alone: or somebody could keep a registry from being
 /// asked about the logins of others.
 fn whose(finding: Finding) -> Option<Whose> {
     match finding.stage() {
@@ -140,6 +140,7 @@ mod tests {
         for (finding, is_passed_over) in [
             (Finding::TimedOut, true),
             (Finding::RegistryFailed, true),
+            (Finding::BrokenOff, true),
             (Finding::RateLimited, true),
             (Finding::CertificateNotTrusted, true),
             (Finding::AccessKey, false),
