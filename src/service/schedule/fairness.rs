@@ -86,8 +86,16 @@ fn whose(finding: Finding) -> Option<Whose> {
     match finding.stage() {
         Stage::Dns | Stage::Connect => Some(Whose::Everybodys),
         Stage::Tls | Stage::RateLimited => Some(Whose::TheOrganizations),
-        Stage::Unavailable => matches!(finding, Finding::RegistryFailed | Finding::BrokenOff | Finding::TimedOut)
-            .then_some(Whose::TheOrganizations),
+        Stage::Unavailable => matches!(
+            finding,
+            Finding::RegistryFailed
+                | Finding::BrokenOff
+                | Finding::TimedOut
+                | Finding::TokenServerNotAllowed
+                | Finding::TokenServerUnreachable
+                | Finding::TokenServerFailed
+        )
+        .then_some(Whose::TheOrganizations),
         Stage::NotARegistry | Stage::Unauthorized | Stage::NoPullAccess | Stage::Ok => None,
     }
 }
@@ -141,6 +149,10 @@ mod tests {
             (Finding::TimedOut, true),
             (Finding::RegistryFailed, true),
             (Finding::BrokenOff, true),
+            (Finding::TokenServerNotAllowed, true),
+            (Finding::TokenServerUnreachable, true),
+            (Finding::TokenServerFailed, true),
+            (Finding::Forbidden, false),
             (Finding::RateLimited, true),
             (Finding::CertificateNotTrusted, true),
             (Finding::AccessKey, false),
