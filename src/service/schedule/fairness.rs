@@ -12,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What part of its time the schedule gives to one organization: one of so many.
-const SHARE: u32 = 4;
+/// What part of its time, and of its tries, the schedule gives to one organization: one of so many.
+pub(super) const SHARE: u32 = 4;
 /// How much of it an organization may have at once. Whoever has had that waits until the others could have had theirs.
 const AT_ONCE: Duration = Duration::from_secs(10);
 /// How long a host that did not answer is left alone at most.
@@ -103,7 +103,7 @@ fn whose(finding: Finding) -> Option<Whose> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::CredentialId;
+    use crate::domain::{id::CredentialId, timestamp::Timestamp};
     use uuid::Uuid;
 
     const DAY: Duration = Duration::from_hours(24);
@@ -115,6 +115,8 @@ mod tests {
             scope: format!("organizations/{scope}").parse().unwrap(),
             id: CredentialId::from_uuid(Uuid::from_u128(1)),
             server: server.parse().unwrap(),
+            created_at: Timestamp::from_microseconds(0).unwrap(),
+            attempted_at: None,
         }
     }
 
