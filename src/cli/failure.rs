@@ -44,6 +44,12 @@ impl Failure {
         Self { message: message.into(), ..self }
     }
 
+    /// The same in these words, which are about several requests that were each named before.
+    #[must_use]
+    pub(super) fn stands_for_many(self, message: impl Into<String>) -> Self {
+        Self { request: None, ..self.message_is(message) }
+    }
+
     /// The same, with this advice if it is that sort of failure.
     #[must_use]
     pub(super) fn hint_if(self, exit: Exit, hint: impl FnOnce() -> String) -> Self {
@@ -69,6 +75,11 @@ impl Failure {
     /// What is wrong, in one line.
     pub(super) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// What is wrong, with the request to ask about, where one line is all there is room for.
+    pub(super) fn line(&self) -> String {
+        self.request.map_or_else(|| self.message.clone(), |request| format!("{} (request: {request})", self.message))
     }
 
     /// What to do about it.

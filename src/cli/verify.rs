@@ -127,7 +127,7 @@ pub(super) async fn run(args: Verify) -> Result<(), Failure> {
     let failed = |exit| tried.iter().filter(|tried| tried.exit() == exit).count();
     let untried = part(lost.len(), tried.len() + lost.len());
     match (failed(Exit::Failure), failed(Exit::Unavailable), lost.into_iter().next()) {
-        (0, _, Some(first)) => Err(first.message_is(format!("{untried} could not be tried"))),
+        (0, _, Some(first)) => Err(first.stands_for_many(format!("{untried} could not be tried"))),
         (0, 0, None) => Ok(()),
         (0, silent, None) => {
             Err(Failure::new(Exit::Unavailable, format!("{} could not be verified", part(silent, tried.len()))))
@@ -182,7 +182,7 @@ async fn all(session: &Session, scope: &Scope) -> Result<(Vec<Tried>, Vec<Failur
         match tried {
             Ok(tried) => done.push(tried),
             Err((server, failure)) => {
-                output::warn(&format!("{server} was not tried: {}", failure.message()));
+                output::warn(&format!("{server} was not tried: {}", failure.line()));
                 lost.push(failure);
             }
         }

@@ -13,7 +13,8 @@ mod tests;
 /// How far a login got: the first stage that failed, or that none did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// No address of the registry's name could be found.
+    /// No address of the registry's name could be found. Like the next one, this is about the first request, before which nothing of
+    /// the login was sent.
     Dns,
     /// There is no connection to it.
     Connect,
@@ -27,8 +28,8 @@ pub enum Stage {
     NoPullAccess,
     /// The registry answers nothing more for now. Says nothing of the login.
     RateLimited,
-    /// The registry is not at work, too slow, or answers what cannot be made use of; or nothing can be sent to it. Says nothing of
-    /// the login.
+    /// The registry or its token server is not at work, too slow, or answers what cannot be made use of; or nothing can be sent to
+    /// it. Says nothing of the login.
     Unavailable,
     /// The login works.
     Ok,
@@ -123,7 +124,8 @@ findings! {
     RealmNotAllowed = "realm_not_allowed", NotARegistry,
         "the registry asks to send the login to a token server that is not known to be its own; the operator can name it";
     /// The token server answers in another way than token servers do.
-    NoToken = "no_token", NotARegistry, "the registry's token server gave no token; this says nothing of the login";
+    NoToken = "no_token", NotARegistry,
+        "the registry's token server gave no token, or did not show who it is; this says nothing of the login";
     /// Perhaps another sort of server. Which of its answers it was is not told, or it could be asked for its passwords.
     NotLetIn = "not_let_in", NotARegistry,
         "what answers there did not show that it is a registry, and did not let this login into the API of one";
@@ -140,9 +142,18 @@ findings! {
     RegistryFailed = "registry_failed", Unavailable, "the registry has trouble of its own; this says nothing of the login";
     /// It went away in the midst of it.
     BrokenOff = "broken_off", Unavailable,
-        "the registry broke the connection off before it had answered; this says nothing of the login";
+        "the registry broke off, or could not be reached again, before it had answered all; this says nothing of the login";
     /// Too slow.
     TimedOut = "timed_out", Unavailable, "the registry did not answer in time; this says nothing of the login";
+    /// The guard said no to the realm's host.
+    TokenServerNotAllowed = "token_server_not_allowed", Unavailable,
+        "the registry's token server has an address that may not be connected to; the operator says which networks may";
+    /// No address of the realm's host, or nobody listens there.
+    TokenServerUnreachable = "token_server_unreachable", Unavailable,
+        "no connection to the registry's token server could be made; this says nothing of the login";
+    /// The token server's own fault, or it is too slow.
+    TokenServerFailed = "token_server_failed", Unavailable,
+        "the registry's token server has trouble of its own, or did not answer in time; this says nothing of the login";
     /// A list of addresses that may come, or of people.
     Forbidden = "forbidden", Unavailable,
         "the registry or its token server lets nobody in from here, or not with this login; this proves nothing of the login";
@@ -197,6 +208,9 @@ impl Finding {
             | Self::RegistryFailed
             | Self::BrokenOff
             | Self::TimedOut
+            | Self::TokenServerNotAllowed
+            | Self::TokenServerUnreachable
+            | Self::TokenServerFailed
             | Self::Forbidden
             | Self::Unclear
             | Self::AccessKey

@@ -60,11 +60,16 @@ pub(super) async fn token(
     }
 }
 
-/// What a fault of the token server's means for the login, which is nothing.
+/// What a fault of the token server's is called, which may be another host than its registry. For the login it means nothing.
 fn of_the_server(finding: Finding) -> Finding {
     match finding.stage() {
-        Stage::Dns | Stage::Tls | Stage::NotARegistry if finding != Finding::RealmNotAllowed => Finding::NoToken,
-        _ => finding,
+        // The operator says what is allowed.
+        _ if finding == Finding::AddressNotAllowed => Finding::TokenServerNotAllowed,
+        _ if finding == Finding::RealmNotAllowed => finding,
+        Stage::Dns | Stage::Connect => Finding::TokenServerUnreachable,
+        Stage::Tls | Stage::NotARegistry => Finding::NoToken,
+        Stage::Unavailable => Finding::TokenServerFailed,
+        Stage::RateLimited | Stage::Unauthorized | Stage::NoPullAccess | Stage::Ok => finding,
     }
 }
 

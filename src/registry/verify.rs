@@ -109,7 +109,7 @@ struct Visit<'a> {
 impl Visit<'_> {
     /// Where it ends: at the last stage, or at the first that failed.
     async fn stages(&self, rate_limit: &mut Option<RateLimit>) -> Result<Finding, Finding> {
-        let answer = self.ask(Method::GET, "/v2/", None).await?.check()?;
+        let answer = self.send(Method::GET, "/v2/", None).await?.check()?;
         match answer.status {
             // Open to everybody, or to everybody who only looks at the door.
             StatusCode::OK if speaks_the_api(&answer.headers, &answer.body) => {}
@@ -237,7 +237,12 @@ impl Visit<'_> {
         self.ask(Method::GET, &url, authorization).await.and_then(Answer::check).map_err(past_the_door)
     }
 
+    /// Any request but the first one, with or without the login.
     async fn ask(&self, method: Method, path: &str, authorization: Option<HeaderValue>) -> Result<Answer, Finding> {
+        self.send(method, path, authorization).await.map_err(gone_since)
+    }
+
+    async fn send(&self, method: Method, path: &str, authorization: Option<HeaderValue>) -> Result<Answer, Finding> {
         let accept = if method == Method::HEAD { MANIFESTS } else { "application/json" };
         let ask = Ask { method, host: &self.host, path, accept, authorization, form: None };
         exchange(&self.dialer, Arc::clone(&self.tls), ask).await
@@ -249,10 +254,20 @@ fn asked_for(answer: &Answer) -> Result<Challenge, Finding> {
     Challenge::find(&answer.headers).ok_or(Finding::NoKnownChallenge)
 }
 
+/// What it means that there is no connection to a registry that has answered once. Perhaps it shuts out those whose logins it does
+/// not like: so the stages that say that nobody gets there are the first request's alone, of which no login is a part.
+fn gone_since(finding: Finding) -> Finding {
+    match finding.stage() {
+        Stage::Dns | Stage::Connect if finding == Finding::ConnectTimedOut => Finding::TimedOut,
+        Stage::Dns | Stage::Connect => Finding::BrokenOff,
+        _ => finding,
+    }
+}
+
 /// What a fault means after the registry has shown that it is one.
 fn past_the_door(finding: Finding) -> Finding {
     match finding.stage() {
-        Stage::Dns | Stage::Tls | Stage::NotARegistry => Finding::Unclear,
+        Stage::Tls | Stage::NotARegistry => Finding::Unclear,
         _ => finding,
     }
 }

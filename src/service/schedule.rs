@@ -1,9 +1,11 @@
 //! Trying the logins that are handed out again and again, if the operator wants it.
 //!
-//! One is tried after the other, so that regcred is no burden to anybody. Whoever names a host that never answers would keep all
-//! others waiting so: [`Fairness`] knows whom to pass over. Who is passed over stays due, and is come to again.
+//! One is tried after the other, so that regcred is no burden to anybody. Whoever names a host that never answers, or has very many
+//! logins, would keep all others waiting so: [`Fairness`] and [`Step`] know whom to pass over. Who is passed over stays due, and is
+//! come to again.
 
 mod fairness;
+mod step;
 
 use super::{Error, Service, report, verification::fits};
 use crate::{
@@ -15,13 +17,12 @@ use crate::{
 };
 use fairness::Fairness;
 use std::time::{Duration, Instant};
+use step::Step;
 use tokio::time::sleep;
 
 /// How often it is asked whose turn it is, at least and at most.
 const STEP: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(1));
-/// How many logins are tried in one step, one after another.
-const AT_A_TIME: usize = 20;
-/// Through how many parts of all logins one step goes at most, where nobody's turn it is.
+/// Through how many parts of all logins one step looks at most.
 const PARTS: usize = 20;
 
 impl Service {
@@ -46,7 +47,7 @@ impl Service {
         }
     }
 
-    /// Goes on behind that place until it has tried some, or has looked for long enough.
+    /// Tries some of those who are due behind that place.
     async fn check_due(
         &self,
         interval: Duration,
@@ -59,38 +60,41 @@ impl Service {
         let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
         let since = Timestamp::from_microseconds(now.microseconds().saturating_sub(age).max(0)).unwrap_or(now);
         fairness.forget(Instant::now());
-        let mut tried = 0;
-        for _ in 0..PARTS {
-            let found = self.store.check_list(*place, (since, now)).await?;
-            for row in found.due {
-                let due = match row {
-                    Ok(due) => due,
-                    Err(corrupt) => {
-                        report(&corrupt);
-                        continue;
-                    }
-                };
-                if fairness.passes_over(&due, Instant::now()) {
-                    continue;
-                }
-                *place = Some(due.id);
-                if !self.store.check_claim(due.id, (since, now)).await? {
-                    continue;
-                }
-                if let Some((tried, finding, took)) = self.check_again(due).await? {
-                    fairness.learn(&tried, finding, took, Instant::now());
-                }
-                tried += 1;
-                if tried == AT_A_TIME {
-                    return Ok(());
-                }
+        let mut step = Step::new(self.look_through(place, (since, now)).await?);
+        while let Some(due) = step.next(fairness, Instant::now()) {
+            if !self.store.check_claim(due.id, (since, now)).await? {
+                continue;
             }
-            *place = found.next;
-            if tried > 0 || place.is_none() {
-                break;
+            step.count(&due);
+            if let Some((tried, finding, took)) = self.check_again(due).await? {
+                fairness.learn(&tried, finding, took, Instant::now());
             }
         }
         Ok(())
+    }
+
+    /// Who is due in the next parts behind that place. It goes on whoever of them has a turn, so that nobody's logins, however many,
+    /// keep the schedule from those behind them.
+    async fn look_through(
+        &self,
+        place: &mut Option<CredentialId>,
+        since_and_now: (Timestamp, Timestamp),
+    ) -> Result<Vec<DueCheck>, Error> {
+        let mut due = Vec::new();
+        for _ in 0..PARTS {
+            let found = self.store.check_list(*place, since_and_now).await?;
+            for row in found.due {
+                match row {
+                    Ok(row) => due.push(row),
+                    Err(corrupt) => report(&corrupt),
+                }
+            }
+            *place = found.next;
+            if place.is_none() {
+                break;
+            }
+        }
+        Ok(due)
     }
 
     /// What was tried, what was found out and how long it took; nothing if there is no login to be tried any more.

@@ -154,6 +154,10 @@ pub struct DueCheck {
     pub id: CredentialId,
     /// Its registry.
     pub server: RegistryServer,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was last tried; none if never.
+    pub attempted_at: Option<Timestamp>,
 }
 
 /// What a look at a part of all logins has found.

@@ -12,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What part of its time the schedule gives to one organization: one of so many.
-const SHARE: u32 = 4;
+/// What part of its time, and of its tries, the schedule gives to one organization: one of so many.
+pub(super) const SHARE: u32 = 4;
 /// How much of it an organization may have at once. Whoever has had that waits until the others could have had theirs.
 const AT_ONCE: Duration = Duration::from_secs(10);
 /// How long a host that did not answer is left alone at most.
@@ -79,15 +79,23 @@ fn left((spent, at): (Duration, Instant), now: Instant) -> Duration {
     spent.saturating_sub(now.saturating_duration_since(at) / SHARE)
 }
 
-/// Whether a finding says that its host does not answer, and to whom. What comes before a login is sent is so for all. What comes
-/// later may be because of the login, and so is held against its organization alone: or somebody could keep a registry from being
+/// Whether a finding says that its host does not answer, and to whom. What comes before a login is sent is so for all, and has stages
+/// that nothing later has. What comes later may be because of the login, and so is held against its organization alone: or somebody could keep a registry from being
 /// asked about the logins of others.
 fn whose(finding: Finding) -> Option<Whose> {
     match finding.stage() {
         Stage::Dns | Stage::Connect => Some(Whose::Everybodys),
         Stage::Tls | Stage::RateLimited => Some(Whose::TheOrganizations),
-        Stage::Unavailable => matches!(finding, Finding::RegistryFailed | Finding::BrokenOff | Finding::TimedOut)
-            .then_some(Whose::TheOrganizations),
+        Stage::Unavailable => matches!(
+            finding,
+            Finding::RegistryFailed
+                | Finding::BrokenOff
+                | Finding::TimedOut
+                | Finding::TokenServerNotAllowed
+                | Finding::TokenServerUnreachable
+                | Finding::TokenServerFailed
+        )
+        .then_some(Whose::TheOrganizations),
         Stage::NotARegistry | Stage::Unauthorized | Stage::NoPullAccess | Stage::Ok => None,
     }
 }
@@ -95,7 +103,7 @@ fn whose(finding: Finding) -> Option<Whose> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::CredentialId;
+    use crate::domain::{id::CredentialId, timestamp::Timestamp};
     use uuid::Uuid;
 
     const DAY: Duration = Duration::from_hours(24);
@@ -107,6 +115,8 @@ mod tests {
             scope: format!("organizations/{scope}").parse().unwrap(),
             id: CredentialId::from_uuid(Uuid::from_u128(1)),
             server: server.parse().unwrap(),
+            created_at: Timestamp::from_microseconds(0).unwrap(),
+            attempted_at: None,
         }
     }
 
@@ -140,6 +150,11 @@ mod tests {
         for (finding, is_passed_over) in [
             (Finding::TimedOut, true),
             (Finding::RegistryFailed, true),
+            (Finding::BrokenOff, true),
+            (Finding::TokenServerNotAllowed, true),
+            (Finding::TokenServerUnreachable, true),
+            (Finding::TokenServerFailed, true),
+            (Finding::Forbidden, false),
             (Finding::RateLimited, true),
             (Finding::CertificateNotTrusted, true),
             (Finding::AccessKey, false),

@@ -119,11 +119,15 @@ pub async fn each_login_that_is_handed_out_has_its_turn_once_in_a_time(bench: Be
     bench.store.check_put(later.id, 1, &check(Finding::LoginAccepted, NOW - HOUR / 2)).await.unwrap();
 
     let due = claim(&bench, NOW - HOUR, NOW, 10).await;
-    let mut expected = [(&shop, &own), (&acme, &inherited)].map(|(place, credential)| DueCheck {
-        scope: place.scope.clone(),
-        id: credential.id,
-        server: credential.server.clone(),
-    });
+    let tried = Some(at(NOW - 2 * HOUR));
+    let mut expected =
+        [(&shop, &own, tried), (&acme, &inherited, None)].map(|(place, credential, attempted_at)| DueCheck {
+            scope: place.scope.clone(),
+            id: credential.id,
+            server: credential.server.clone(),
+            created_at: credential.created_at,
+            attempted_at,
+        });
     expected.sort_unstable_by_key(|due| due.id);
     assert_eq!(due, expected);
     assert_eq!(claim(&bench, NOW - HOUR, NOW, 10).await, [], "they are taken");

@@ -29,5 +29,12 @@ async fn if_none_of_many_can_be_tried_each_is_named_and_their_number_is_told() {
         let errors: Vec<_> = all.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
         assert_eq!(errors, ["error: 3 of 3 logins could not be tried"], "{all:?}");
         assert!(!all.stderr.contains("No credentials"), "{all:?}");
+        // What more there is to know stands in the service's log, under the request of each.
+        let mut requests: Vec<_> = all.stderr.split("(request: ").skip(1).map(|rest| &rest[..36]).collect();
+        requests.sort_unstable();
+        requests.dedup();
+        assert_eq!((requests.len(), all.stderr.matches("request: ").count()), (3, 3), "{all:?}");
+        let log = shop.server.log();
+        assert!(requests.iter().all(|request| log.contains(request)), "{all:?}");
     }
 }

@@ -175,7 +175,7 @@ async fn a_token_server_that_the_operator_has_named_is_dialled_under_the_same_gu
     let (own, pair) = (peer.host(), format!("{}={server}", peer.host()));
     let shop = Shop::open(&[&own, &server], &[&pair]).await;
     let check = shop.try_login(&login(&own, "bot", "pw"), None).await;
-    assert_eq!(told(&check), ("connect", "address_not_allowed"));
+    assert_eq!(told(&check), ("unavailable", "token_server_not_allowed"));
     assert_eq!((sink.hits(), sink.logins()), (0, 0));
 
     // Named, and in a network that is allowed, it gets the login; the registry gets the token alone.
@@ -200,9 +200,11 @@ async fn what_the_operator_has_denied_is_not_dialled_whatever_else_he_has_said()
     let networks = networks.env("REGCRED_REGISTRY_NETWORKS_DENY", "198.51.100.0/24, 127.0.0.2");
     let shop = Shop::with(networks, &[&own, &denied], &[&pair]).await;
     // By itself, and as a token server that he has named.
-    for host in [&denied, &own] {
+    for (host, expected) in
+        [(&denied, ("connect", "address_not_allowed")), (&own, ("unavailable", "token_server_not_allowed"))]
+    {
         let check = shop.try_login(&login(host, "bot", "pw"), None).await;
-        assert_eq!(told(&check), ("connect", "address_not_allowed"), "{host}");
+        assert_eq!(told(&check), expected, "{host}");
     }
     assert_eq!((sink.hits(), peer.connections()), (0, 1));
 }

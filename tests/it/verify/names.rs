@@ -18,6 +18,8 @@ use tokio::sync::Notify;
 
 const ALLOWED: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const FORBIDDEN: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+/// It may be dialled, and nobody listens there.
+const DESERTED: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
 /// Gives one answer after another, and the last one for ever.
 struct Names {
@@ -53,7 +55,7 @@ async fn visit(answers: Vec<Vec<IpAddr>>) -> (Finding, [usize; 3]) {
     let (registry, sink) = registry_and_sink();
     let host = format!("registry.test:{}", registry.address.port());
     let rules = Rules {
-        networks: vec!["127.0.0.1".parse().unwrap()],
+        networks: [ALLOWED, DESERTED].iter().map(|address| address.to_string().parse().unwrap()).collect(),
         insecure: vec![host.parse().unwrap()],
         ..Rules::default()
     };
@@ -75,8 +77,21 @@ async fn a_name_is_asked_for_once_a_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_changes_between_the_look_and_the_connection_leads_where_was_looked() {
     // Whoever asked again to connect would get the other answer.
-    assert_eq!(visit(vec![vec![ALLOWED], vec![FORBIDDEN]]).await, (Finding::AddressNotAllowed, [1, 0, 2]));
+    assert_eq!(visit(vec![vec![ALLOWED], vec![FORBIDDEN]]).await, (Finding::BrokenOff, [1, 0, 2]));
     assert_eq!(visit(vec![vec![FORBIDDEN], vec![ALLOWED]]).await, (Finding::AddressNotAllowed, [0, 0, 1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_cannot_be_reached_before_the_login_was_sent_is_said_to_be_out_of_reach() {
+    // What comes later, the login may have brought about, and the schedule would keep others from this registry.
+    for (answer, at_once) in [
+        (vec![], Finding::NameNotFound),
+        (vec![DESERTED], Finding::NoConnection),
+        (vec![FORBIDDEN], Finding::AddressNotAllowed),
+    ] {
+        assert_eq!(visit(vec![answer.clone()]).await, (at_once, [0, 0, 1]));
+        assert_eq!(visit(vec![vec![ALLOWED], answer]).await, (Finding::BrokenOff, [1, 0, 2]), "{at_once:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

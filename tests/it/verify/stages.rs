@@ -228,7 +228,9 @@ async fn every_stage_of_the_token_server_is_told_too() {
         (Response::with(418, &[], ""), "not_a_registry", "no_token"),
         (Response::with(400, &[], r#"{"error":"invalid_scope"}"#), "not_a_registry", "no_token"),
         (Response::with(429, &[], ""), "rate_limited", "rate_limited"),
-        (Response::with(503, &[], ""), "unavailable", "registry_failed"),
+        (Response::with(503, &[], ""), "unavailable", "token_server_failed"),
+        (Response::Close, "unavailable", "token_server_failed"),
+        (Response::Silence, "unavailable", "token_server_failed"),
     ] {
         let host = format!("127.0.0.1:{}", free_port());
         let own = host.clone();

@@ -53,6 +53,8 @@ pub(in crate::store::sql) struct DueRow {
     server: String,
     scope_name: String,
     parent_name: Option<String>,
+    created_at: Timestamp,
+    attempted_at: Option<Timestamp>,
     due: bool,
     /// What is known of its present password.
     finding: Option<String>,
@@ -67,6 +69,7 @@ impl Record for DueRow {
         let known = self.finding.and_then(|text| text.parse().ok());
         let due = self.due && !known.is_some_and(Finding::is_left_alone);
         let server = parse(&self.server, "server")?;
-        Ok((DueCheck { scope, id: CredentialId::from_uuid(self.id), server }, due))
+        let (id, created_at, attempted_at) = (CredentialId::from_uuid(self.id), self.created_at, self.attempted_at);
+        Ok((DueCheck { scope, id, server, created_at, attempted_at }, due))
     }
 }
