@@ -45,6 +45,8 @@ pub(super) struct Filing {
     clear: &'static str,
     /// Sorts the events behind `$1` and up to `$2`, and counts the batches that they make.
     sort: &'static str,
+    /// Reads where the rows of the batch `$1` will be put.
+    look: &'static str,
     /// Adds the batch `$1` to a file whose last row is `$2`.
     add: &'static str,
     /// Writes down that all events up to `$1` are on file, which had the last row `$2` before.
@@ -115,6 +117,9 @@ impl Filing {
             rows!("0", "sequence > $1 and sequence <= $2"),
             " order by place_id, last; select coalesce(max(batch) + 1, 0) as count from temp.sorted"
         ),
+        // What the system has no room for in its memory comes from the disk: better before the turn to write than in it.
+        look: "select count(*) as count from temp.sorted s cross join audit_places p \
+               on p.place_id = s.place_id and p.last >= s.last where s.batch = $1",
         // The oldest events may have been pruned since they were read. If the file has another end by now, a note came through that
         // nobody waited for any more.
         add: "begin immediate; \
@@ -197,6 +202,7 @@ impl<DB: Dialect> Upkeep for SqlUpkeep<DB> {
         let last = newest.min(behind + MOST_EVENTS);
         self.clear().await?;
         for batch in 0..self.sort(behind, last).await? {
+            self.count(sql::<DB>(self.filing.look).bind(batch)).await?;
             self.write(sql::<DB>(self.filing.add).bind(batch).bind(places)).await?;
         }
         self.write(sql::<DB>(self.filing.note).bind(last).bind(places)).await?;
