@@ -1,6 +1,6 @@
 //! The REST API: the only place that names actix-web and utoipa.
 //!
-//! A request comes in through [`watch`] (limits on slow connections) and [`request`] (its identifier, span, metrics and, at
+//! A request comes in through [`watch`] (limits on slow connections) and [`request`] (its identifier, metrics and, at
 //! the end, the one place where a failure is logged and becomes a [`problem::Problem`]). A handler takes a [`call::Call`],
 //! which has found out who asks; it parses, calls the service, and renders. `routes` is the whole API on one page.
 
