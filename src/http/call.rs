@@ -151,12 +151,12 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
-    let work = work(Arc::clone(&shared.service)).instrument(span(shared.listener, request));
-    let task = shared.runtime.spawn(work);
+    let span = span(shared.listener, request);
+    let task = shared.runtime.spawn(work(Arc::clone(&shared.service)).instrument(span.clone()));
     match limit.hold(task).await? {
         Ok(result) => Ok(result?),
         Err(failed) => {
-            tracing::error!(request_id = %request, error = %failed, "a request's task failed");
+            span.in_scope(|| tracing::error!(error = %failed, "a request's task failed"));
             Err(Problem::new(Kind::Internal, "the service's log says more under this request_id"))
         }
     }

@@ -50,10 +50,10 @@ pub(super) struct RequestState {
     pub(super) id: RequestId,
 }
 
-/// The span of what is done for a request: lines that are written meanwhile bear its identifier. It is begun where the service's work
-/// begins, because it costs as much as the rest of the way there, and a remembered pull secret, which writes no line, goes without.
+/// The span of what is done for a request: lines that are written meanwhile bear its identifier, whatever level is asked for. It is begun
+/// where there is something to tell or the service's work begins: a remembered pull secret writes no line, and is spared a microsecond.
 pub(super) fn span(listener: Listener, id: RequestId) -> Span {
-    tracing::info_span!("request", request_id = %id, listener = listener.name())
+    tracing::error_span!("request", request_id = %id, listener = listener.name())
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -98,13 +98,15 @@ pub(super) async fn carry(
     if shared.draining.load(Ordering::Relaxed) {
         response.response_mut().head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     }
-    let (status, took, listener) = (response.status().as_u16(), begun.elapsed(), shared.listener.name());
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
     let microseconds = took.as_micros();
     // What went well and changed nothing is in the metrics, and in the audit log if it handed something out.
-    if safe && status < 400 && took < SLOW {
-        tracing::debug!(request_id = %id, listener, method, route, status, microseconds, "answered");
-    } else {
-        tracing::info!(request_id = %id, listener, method, route, status, microseconds, "answered");
+    if !safe || status >= 400 || took >= SLOW {
+        let span = span(shared.listener, id);
+        span.in_scope(|| tracing::info!(method, route, status, microseconds, "answered"));
+    } else if tracing::enabled!(tracing::Level::DEBUG) {
+        let span = span(shared.listener, id);
+        span.in_scope(|| tracing::debug!(method, route, status, microseconds, "answered"));
     }
     if let Some(counts) = response.request().app_data::<Counts>() {
         counts.add(method, route, status, took);

@@ -17,13 +17,15 @@ use crate::{
 };
 use fairness::Fairness;
 use std::time::{Duration, Instant};
-use step::Step;
+use step::{Step, in_turn};
 use tokio::time::sleep;
 
 /// How often it is asked whose turn it is, at least and at most.
 const STEP: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(1));
-/// Through how many parts of all logins one step looks at most.
+/// How many parts of all logins a step looks through at once, for those whose turn it is.
 const PARTS: usize = 20;
+/// How often it looks, as long as there are tries left.
+const LOOKS: usize = 5;
 
 impl Service {
     /// Tries each login that is handed out about once in that time, for as long as the process runs. Of several processes each
@@ -60,14 +62,25 @@ impl Service {
         let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
         let since = Timestamp::from_microseconds(now.microseconds().saturating_sub(age).max(0)).unwrap_or(now);
         fairness.forget(Instant::now());
-        let mut step = Step::new(self.look_through(place, (since, now)).await?);
-        while let Some(due) = step.next(fairness, Instant::now()) {
-            if !self.store.check_claim(due.id, (since, now)).await? {
-                continue;
+        let mut step = Step::default();
+        for _ in 0..LOOKS {
+            let mut next = *place;
+            for due in in_turn(self.look_through(&mut next, (since, now)).await?) {
+                if !step.admits(&due) || fairness.passes_over(&due, Instant::now()) {
+                    continue;
+                }
+                if !self.store.check_claim(due.id, (since, now)).await? {
+                    continue;
+                }
+                step.count(&due);
+                if let Some((tried, finding, took)) = self.check_again(due).await? {
+                    fairness.learn(&tried, finding, took, Instant::now());
+                }
             }
-            step.count(&due);
-            if let Some((tried, finding, took)) = self.check_again(due).await? {
-                fairness.learn(&tried, finding, took, Instant::now());
+            // Only now: where a step fails, those who were due there still are, and those who had a turn are not.
+            *place = next;
+            if step.is_over() || place.is_none() {
+                break;
             }
         }
         Ok(())

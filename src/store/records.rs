@@ -158,6 +158,8 @@ pub struct DueCheck {
     pub created_at: Timestamp,
     /// When it was last tried; none if never.
     pub attempted_at: Option<Timestamp>,
+    /// Whether nothing is known of its present password.
+    pub is_untried: bool,
 }
 
 /// What a look at a part of all logins has found.

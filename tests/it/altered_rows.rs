@@ -2,7 +2,7 @@
 //! all other rows are served.
 
 use crate::support::{
-    Server, login, problem,
+    Binary, Server, login, problem,
     raw::{self, Answer},
     slug, store,
 };
@@ -111,7 +111,8 @@ async fn an_altered_credential_is_named_in_the_log_and_nothing_else_suffers() {
         ("misplaced", "update credentials set server = 'not a server' where id = $1", false),
         ("negative", "update credentials set version = -1 where id = $1", false),
     ];
-    let mut server = Server::start().await;
+    // Whatever level is asked for, the line names its request.
+    let mut server = Server::start_with(Binary::new().env("REGCRED_LOG", "warn")).await;
     let mut places = Vec::new();
     for (name, _, shown) in CHANGES {
         places.push((Place::new(&server, name).await, shown));

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What part of its time, and of its tries, the schedule gives to one organization: one of so many.
+/// What part of its time, and of its tries of new passwords, the schedule gives to one organization: one of so many.
 pub(super) const SHARE: u32 = 4;
 /// How much of it an organization may have at once. Whoever has had that waits until the others could have had theirs.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -117,6 +117,7 @@ mod tests {
             server: server.parse().unwrap(),
             created_at: Timestamp::from_microseconds(0).unwrap(),
             attempted_at: None,
+            is_untried: true,
         }
     }
 

@@ -1,58 +1,66 @@
-//! One step of the schedule: in which order those have their turn who are due, and how many of them an organization has.
+//! One step of the schedule: in which order those have their turn who are due, and how many tries there are.
 
-use super::fairness::{Fairness, SHARE};
+use super::fairness::SHARE;
 use crate::{domain::scope::ScopeName, store::DueCheck};
-use std::{collections::HashMap, time::Instant, vec::IntoIter};
+use std::collections::HashMap;
 
 /// How many logins are tried in one step, one after another.
 const AT_A_TIME: usize = 20;
-/// How many of them are one organization's.
-const OF_ONE: usize = AT_A_TIME / SHARE as usize;
+/// How many of them are untried ones of one organization.
+const UNTRIED_OF_ONE: usize = AT_A_TIME / SHARE as usize;
 
-/// Those who are due in what a step has looked through, and who of them has had a turn.
+/// Who has had a turn in a step.
+#[derive(Default)]
 pub(super) struct Step {
-    waiting: IntoIter<DueCheck>,
-    /// Whether all who wait are one organization's.
-    is_alone: bool,
     tried: usize,
-    had: HashMap<Option<ScopeName>, usize>,
+    untried: HashMap<Option<ScopeName>, usize>,
 }
 
 impl Step {
-    /// Whoever has waited longest comes first: so of those who are more than an organization can have tried, each has his turn, and a
-    /// new one comes behind all that wait to be tried again.
-    pub(super) fn new(mut due: Vec<DueCheck>) -> Self {
-        due.sort_by_key(|due| due.attempted_at.unwrap_or(due.created_at));
-        let is_alone = due.windows(2).all(|two| two[0].scope.organization() == two[1].scope.organization());
-        Self { waiting: due.into_iter(), is_alone, tried: 0, had: HashMap::new() }
+    /// Whether nobody has a turn any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.tried == AT_A_TIME
     }
 
-    /// Whose turn it is. Who is passed over stays due.
-    pub(super) fn next(&mut self, fairness: &Fairness, now: Instant) -> Option<DueCheck> {
-        if self.tried == AT_A_TIME {
-            return None;
-        }
-        let (had, is_alone) = (&self.had, self.is_alone);
-        self.waiting.find(|due| {
-            let had = had.get(&due.scope.organization().cloned()).copied().unwrap_or_default();
-            // A new login is had for the asking, as often as somebody likes. One that was tried is due once in an interval.
-            let is_new = due.attempted_at.is_none();
-            (had < OF_ONE || is_alone && !is_new) && !fairness.passes_over(due, now)
-        })
+    /// Whether a login may have its turn. A new password is had for the asking, as often as somebody likes, and would be a way to try as many
+    /// as the schedule can; one that was tried is due once in an interval.
+    pub(super) fn admits(&self, due: &DueCheck) -> bool {
+        let untried = self.untried.get(&due.scope.organization().cloned()).copied().unwrap_or_default();
+        !self.is_over() && (!due.is_untried || untried < UNTRIED_OF_ONE)
     }
 
     /// Takes note that a login has its turn.
     pub(super) fn count(&mut self, due: &DueCheck) {
         self.tried += 1;
-        *self.had.entry(due.scope.organization().cloned()).or_default() += 1;
+        if due.is_untried {
+            *self.untried.entry(due.scope.organization().cloned()).or_default() += 1;
+        }
     }
+}
+
+/// Those who are due, in the order of their turns. Organizations take turns, so that nobody waits for all logins of another one. Of an
+/// organization those come first that were tried before, and of these whoever has waited longest: so each has its turn some time, however
+/// many they are.
+pub(super) fn in_turn(mut due: Vec<DueCheck>) -> Vec<DueCheck> {
+    let since = |due: &DueCheck| due.attempted_at.unwrap_or(due.created_at);
+    due.sort_by_key(|due| (due.is_untried, since(due)));
+    let mut rounds = HashMap::new();
+    let mut ranked: Vec<_> = due
+        .into_iter()
+        .map(|due| {
+            let round: &mut usize = rounds.entry(due.scope.organization().cloned()).or_default();
+            *round += 1;
+            (*round, due)
+        })
+        .collect();
+    ranked.sort_by_key(|(round, due)| (*round, since(due)));
+    ranked.into_iter().map(|(_, due)| due).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::{id::CredentialId, timestamp::Timestamp};
-    use std::time::Duration;
     use uuid::Uuid;
 
     fn at(seconds: i64) -> Timestamp {
@@ -67,40 +75,45 @@ mod tests {
             server: "r.example".parse().unwrap(),
             created_at: at(created_at),
             attempted_at: attempted_at.map(at),
+            is_untried: attempted_at.is_none(),
         }
     }
 
     /// Whose turn it is in a step, one after the other.
     fn turns(due: Vec<DueCheck>) -> Vec<u128> {
-        let (fairness, mut step) = (Fairness::new(Duration::from_hours(24)), Step::new(due));
+        let mut step = Step::default();
         let mut turns = Vec::new();
-        while let Some(due) = step.next(&fairness, Instant::now()) {
-            step.count(&due);
-            turns.push(due.id.as_uuid().as_u128());
+        for due in in_turn(due) {
+            if step.admits(&due) {
+                step.count(&due);
+                turns.push(due.id.as_uuid().as_u128());
+            }
         }
         turns
     }
 
     #[test]
-    fn an_organization_has_a_quarter_of_the_tries_unless_nobody_else_is_due() {
+    fn organizations_take_turns_and_no_try_is_left_unused() {
         let mut logins: Vec<_> = (0..50).map(|number| due("acme/projects/shop", number, Some(1), 0)).collect();
         assert_eq!(turns(logins.clone()), (0..20).collect::<Vec<_>>(), "nobody else is due");
         logins.push(due("globex", 100, Some(2), 0));
-        assert_eq!(turns(logins.clone()), [0, 1, 2, 3, 4, 100]);
+        assert_eq!(turns(logins.clone()), [0, 100].into_iter().chain(1..19).collect::<Vec<_>>());
         logins.extend((0..50).map(|number| due("acme", 200 + number, Some(0), 0)));
-        assert_eq!(turns(logins), [200, 201, 202, 203, 204, 100], "its projects are the organization");
-        let crowd = (0..100).map(|number| due(&format!("o{}", number % 10), number, Some(1), 0)).collect();
-        assert_eq!(turns(crowd), (0..20).collect::<Vec<_>>());
+        let acme = [200, 100].into_iter().chain(201..219).collect::<Vec<_>>();
+        assert_eq!(turns(logins), acme, "its projects are the organization");
     }
 
     #[test]
-    fn whoever_adds_all_day_has_no_more_tries_than_that_and_takes_them_from_nobody() {
+    fn untried_passwords_have_no_more_tries_than_that_and_take_them_from_nobody() {
         let mut logins: Vec<_> = (0..50).map(|number| due("acme", number, None, 1000)).collect();
         assert_eq!(turns(logins.clone()), [0, 1, 2, 3, 4], "although nobody else is due");
-        logins.extend((0..3).map(|number| due("acme/projects/shop", 100 + number, Some(900), 0)));
-        assert_eq!(turns(logins.clone()), [100, 101, 102, 0, 1], "what was there before comes first");
-        logins.extend((3..9).map(|number| due("acme/projects/shop", 100 + number, Some(900), 0)));
-        assert_eq!(turns(logins), (100..109).collect::<Vec<_>>());
+        logins.extend((0..3).map(|number| due("acme/projects/shop", 100 + number, Some(1900), 0)));
+        assert_eq!(turns(logins.clone()), [100, 101, 102, 0, 1, 2, 3, 4], "what was there before comes first");
+        // Another password for what was tried before is as good as a new login.
+        let changed = logins.iter().map(|login| DueCheck { is_untried: true, ..login.clone() }).collect();
+        assert_eq!(turns(changed).len(), 5);
+        logins.extend((0..4).map(|number| due(&format!("o{number}"), 200 + number, Some(1950), 0)));
+        assert_eq!(turns(logins), [100, 200, 201, 202, 203, 101, 102, 0, 1, 2, 3, 4]);
     }
 
     #[test]
@@ -115,6 +128,7 @@ mod tests {
             for number in turns(logins.iter().filter(is_due).cloned().collect()) {
                 let number = usize::try_from(number).unwrap();
                 let login = &mut logins[number];
+                login.is_untried = false;
                 let last = login.attempted_at.replace(at(now)).unwrap_or(login.created_at);
                 longest[number] = longest[number].max(now - last.microseconds() / 1_000_000);
             }

@@ -53,7 +53,8 @@ impl<DB: Dialect> SqlStore<DB> {
             "select c.id, c.server, s.name as scope_name, p.name as parent_name, c.created_at, ch.attempted_at, \
              c.enabled and (c.expires_at is null or c.expires_at > $3) \
              and (ch.attempted_at is null or ch.attempted_at <= $2) as due, \
-             case when ch.version = c.version then ch.finding end as finding \
+             case when ch.version = c.version then ch.finding end as finding, \
+             ch.version is null or ch.version <> c.version as untried \
              from (select id, scope_id, server, enabled, expires_at, version, created_at from credentials \
              where id > $1 order by id limit $4) c \
              join scopes s on s.id = c.scope_id left join scopes p on p.id = s.parent_id \

@@ -127,6 +127,7 @@ pub async fn each_login_that_is_handed_out_has_its_turn_once_in_a_time(bench: Be
             server: credential.server.clone(),
             created_at: credential.created_at,
             attempted_at,
+            is_untried: attempted_at.is_none(),
         });
     expected.sort_unstable_by_key(|due| due.id);
     assert_eq!(due, expected);
@@ -143,13 +144,15 @@ pub async fn a_login_that_was_refused_is_left_alone_until_its_password_is_anothe
     let id = credential.id;
     for (finding, number) in [(Finding::RegistryFailed, 1), (Finding::LoginAccepted, 1), (Finding::LoginRefused, 0)] {
         bench.store.check_put(id, 1, &check(finding, NOW - 2 * HOUR)).await.unwrap();
-        assert_eq!(claim(&bench, NOW - HOUR, NOW - HOUR, 10).await.len(), number, "{finding:?}");
+        let due = claim(&bench, NOW - HOUR, NOW - HOUR, 10).await;
+        assert_eq!(due.iter().map(|due| due.is_untried).collect::<Vec<_>>(), vec![false; number], "{finding:?}");
     }
     let new = Credential { version: 2, revision: 2, ..credential };
     let mut tx = bench.begin().await;
     assert!(tx.credential_update(&new, 1, None).await.unwrap());
     bench.commit(tx).await;
-    assert_eq!(claim(&bench, NOW, NOW, 10).await.len(), 1, "of this one nothing is known");
+    let due = claim(&bench, NOW, NOW, 10).await;
+    assert_eq!(due.iter().map(|due| due.is_untried).collect::<Vec<_>>(), [true], "of this one nothing is known");
 }
 
 pub async fn all_logins_have_their_turn_in_their_order(bench: Bench) {

@@ -56,6 +56,7 @@ pub(in crate::store::sql) struct DueRow {
     created_at: Timestamp,
     attempted_at: Option<Timestamp>,
     due: bool,
+    untried: bool,
     /// What is known of its present password.
     finding: Option<String>,
 }
@@ -69,7 +70,8 @@ impl Record for DueRow {
         let known = self.finding.and_then(|text| text.parse().ok());
         let due = self.due && !known.is_some_and(Finding::is_left_alone);
         let server = parse(&self.server, "server")?;
-        let (id, created_at, attempted_at) = (CredentialId::from_uuid(self.id), self.created_at, self.attempted_at);
-        Ok((DueCheck { scope, id, server, created_at, attempted_at }, due))
+        let Self { created_at, attempted_at, untried: is_untried, .. } = self;
+        let id = CredentialId::from_uuid(self.id);
+        Ok((DueCheck { scope, id, server, created_at, attempted_at, is_untried }, due))
     }
 }
