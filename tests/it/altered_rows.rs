@@ -140,7 +140,10 @@ async fn an_altered_credential_is_named_in_the_log_and_nothing_else_suffers() {
         assert_eq!(auths.keys().collect::<Vec<_>>(), ["quay.io"], "{name}");
         assert_eq!(auths["quay.io"]["password"], "of-the-neighbour", "{name}");
         assert_eq!(answer.header("regcred-omitted"), Some(format!("{row};reason=unreadable").as_str()), "{name}");
-        assert!(server.log().contains(&format!("id=\"{row}\"")), "{name} is in the log");
+        let (log, named) = (server.log(), format!("id=\"{row}\""));
+        let request = answer.header("x-request-id").expect("every answer names its request");
+        let told = log.lines().any(|line| line.contains(&named) && line.contains(request));
+        assert!(told, "{name} is in the log under request {request}: {log}");
 
         let listed = place.list(&server);
         assert_eq!((listed.items.len(), listed.unreadable), if *shown { (2, 0) } else { (1, 1) }, "{name}");
