@@ -50,8 +50,9 @@ pub(super) struct RequestState {
     pub(super) id: RequestId,
 }
 
-/// The span of what is done for a request: lines that are written meanwhile bear its identifier, whatever level is asked for. It is begun
-/// where there is something to tell or the service's work begins: a remembered pull secret writes no line, and is spared a microsecond.
+/// The span of what is done for a request: lines that are written meanwhile bear its identifier, whatever level is asked for. It
+/// is begun where there is something to tell or the service's work begins: a remembered pull secret writes no line, and is spared a
+/// microsecond.
 pub(super) fn span(listener: Listener, id: RequestId) -> Span {
     tracing::error_span!("request", request_id = %id, listener = listener.name())
 }
@@ -102,11 +103,9 @@ pub(super) async fn carry(
     let microseconds = took.as_micros();
     // What went well and changed nothing is in the metrics, and in the audit log if it handed something out.
     if !safe || status >= 400 || took >= SLOW {
-        let span = span(shared.listener, id);
-        span.in_scope(|| tracing::info!(method, route, status, microseconds, "answered"));
+        span(shared.listener, id).in_scope(|| tracing::info!(method, route, status, microseconds, "answered"));
     } else if tracing::enabled!(tracing::Level::DEBUG) {
-        let span = span(shared.listener, id);
-        span.in_scope(|| tracing::debug!(method, route, status, microseconds, "answered"));
+        span(shared.listener, id).in_scope(|| tracing::debug!(method, route, status, microseconds, "answered"));
     }
     if let Some(counts) = response.request().app_data::<Counts>() {
         counts.add(method, route, status, took);

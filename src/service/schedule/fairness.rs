@@ -80,8 +80,8 @@ fn left((spent, at): (Duration, Instant), now: Instant) -> Duration {
 }
 
 /// Whether a finding says that its host does not answer, and to whom. What comes before a login is sent is so for all, and has stages
-/// that nothing later has. What comes later may be because of the login, and so is held against its organization alone: or somebody could keep a registry from being
-/// asked about the logins of others.
+/// that nothing later has. What comes later may be because of the login, and so is held against its organization alone: or somebody
+/// could keep a registry from being asked about the logins of others.
 fn whose(finding: Finding) -> Option<Whose> {
     match finding.stage() {
         Stage::Dns | Stage::Connect => Some(Whose::Everybodys),

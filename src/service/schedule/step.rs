@@ -22,8 +22,8 @@ impl Step {
         self.tried == AT_A_TIME
     }
 
-    /// Whether a login may have its turn. A new password is had for the asking, as often as somebody likes, and would be a way to try as many
-    /// as the schedule can; one that was tried is due once in an interval.
+    /// Whether a login may have its turn. A new password is had for the asking, as often as somebody likes, and would be a way to try
+    /// as many as the schedule can; one that was tried is due once in an interval.
     pub(super) fn admits(&self, due: &DueCheck) -> bool {
         let untried = self.untried.get(&due.scope.organization().cloned()).copied().unwrap_or_default();
         !self.is_over() && (!due.is_untried || untried < UNTRIED_OF_ONE)
@@ -38,9 +38,9 @@ impl Step {
     }
 }
 
-/// Those who are due, in the order of their turns. Organizations take turns, so that nobody waits for all logins of another one. Of an
-/// organization those come first that were tried before, and of these whoever has waited longest: so each has its turn some time, however
-/// many they are.
+/// Those who are due, in the order of their turns. Organizations take turns, so that nobody waits for all logins of another one. Of
+/// an organization those come first that were tried before, and of these whoever has waited longest: so each has its turn some time,
+/// however many they are.
 pub(super) fn in_turn(mut due: Vec<DueCheck>) -> Vec<DueCheck> {
     let since = |due: &DueCheck| due.attempted_at.unwrap_or(due.created_at);
     due.sort_by_key(|due| (due.is_untried, since(due)));

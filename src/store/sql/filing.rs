@@ -57,9 +57,9 @@ pub(super) struct Filing {
     restart: &'static str,
 }
 
-/// The rows that events make. An event's page is found by reading one row, so that none has more than 1024 of them; within a row they
-/// are in no order, whatever the migration that made the table says: lists sort what they read. The events themselves are gone through once, and what their projects have makes what
-/// their organizations have.
+/// The rows that events make. An event's page is found by reading one row, so that none has more than 1024 of them; within a row
+/// they are in no order, whatever the migration that made the table says: lists sort what they read. The events themselves are gone
+/// through once, and what their projects have makes what their organizations have.
 macro_rules! rows {
     ($block:literal, $condition:literal) => {
         concat!(
