@@ -89,6 +89,7 @@ macro_rules! contract {
                 every_case_of_a_batch_is_proved_by_itself,
                 of_a_batch_exactly_those_events_are_written_whose_premises_hold,
                 what_was_proved_before_a_change_is_not_proved_after_it,
+                what_was_proved_again_and_again_is_not_proved_after_a_change,
                 no_event_is_written_for_what_ended_after_it_was_proved,
             }
             retention {

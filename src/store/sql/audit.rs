@@ -6,7 +6,7 @@ use super::{
     dialect::{Dialect, Statement},
     line::{self, Line},
     own::{OwnConnection, OwnLine},
-    premises::{self, Lapsed, Proofs},
+    premises::{Lapsed, Proofs},
     turn,
 };
 use crate::{
@@ -97,7 +97,7 @@ impl<DB: Dialect> SqlAuditLog<DB> {
         if line.is_pooled() || events.len() > MOST_ROWS {
             return Ok(None);
         }
-        if DB::MOMENT.is_none() {
+        if !DB::GUARDED_BY_MOMENT {
             return self.append_proving(line, events).await;
         }
         let Some(version) = self.proofs.version() else { return Ok(None) };
@@ -141,8 +141,9 @@ impl<DB: Dialect> SqlAuditLog<DB> {
     ) -> Result<Vec<bool>, StoreError> {
         let _turn = turn(&self.turn, line.parts().1).await?;
         line::run(line, DB::BEGIN).await?;
-        let moment = premises::moment::<DB>(line).await?;
-        self.proofs.stand_at(moment.as_ref());
+        if DB::GUARDED_BY_MOMENT {
+            self.proofs.look::<DB>(line).await?;
+        }
         let all = events.iter().flat_map(|event| event.premises.iter().copied()).collect();
         let lapsed = self.proofs.prove::<DB>(line, all).await?;
         let (holds, holding) = holding(events, &lapsed);

@@ -13,8 +13,8 @@ use super::{
     line::{Line, in_time},
     rows::{
         AddedRow, AuditEventRow, CheckpointRow, ClockRow, CountRow, CredentialRow, DataKeyRow, DatabaseStatusRow,
-        DeploymentRow, DueRow, FoundTokenRow, IdRow, MasterKeyRow, MomentRow, PruningRow, Record, ReplicaRow, ScopeRow,
-        SealedCredentialRow, StampRow, TokenRow, UnfiledRow,
+        DeploymentRow, DueRow, FoundTokenRow, IdRow, LapsedRow, MasterKeyRow, MomentRow, PruningRow, Record,
+        ReplicaRow, ScopeRow, SealedCredentialRow, StampRow, TokenRow, UnfiledRow,
     },
 };
 use crate::{
@@ -70,6 +70,7 @@ pub(super) trait Dialect:
     + Reads<DueRow>
     + Reads<FoundTokenRow>
     + Reads<IdRow>
+    + Reads<LapsedRow>
     + Reads<MasterKeyRow>
     + Reads<MomentRow>
     + Reads<PruningRow>
@@ -122,13 +123,16 @@ pub(super) trait Dialect:
     /// How a credential is added.
     const ADDING: Adding;
 
-    /// Asks for the [`Moment`](super::premises::Moment), if the database knows any.
-    const MOMENT: Option<&'static str>;
+    /// Asks for the [`Moment`](super::premises::Moment).
+    const MOMENT: &'static str;
+
+    /// Whether events are written if it is still the same moment; else each of their premises is looked at again.
+    const GUARDED_BY_MOMENT: bool;
 
     /// Limits how long statements take on a connection that is used without transactions, if the database can wait for others.
     const LIMIT: Option<&'static str>;
 
-    /// Finds out which of these premises hold no longer. There is one at least, and [`MOST_ROWS`](super::MOST_ROWS) at most; so it is with
+    /// Finds out which of these premises hold no longer, and the moment: a row for each, or one without any. There is one at least, and [`MOST_ROWS`](super::MOST_ROWS) at most; so it is with
     /// the others.
     fn lapsed(premises: &[Premise]) -> Statement<Self>;
 

@@ -1,14 +1,15 @@
 //! Whether premises hold.
 //!
-//! The proof is a question for each premise. On `SQLite`, where one process writes at a time anyway, one value stands for all stamps:
-//! as long as it is the same, what was proved once is proved.
+//! The proof is a question for each premise. But a database can also tell its [`Moment`]: as long as it is the same, what was proved
+//! once is proved. `SQLite` has one value that stands for all stamps. PostgreSQL tells which transactions have ended, so there
+//! every change of anything is another moment.
 
 use super::{
     MOST_ROWS, PATIENCE,
     dialect::{Dialect, sql},
     line::{self, Line},
     own::OwnConnection,
-    rows::{MomentRow, StampRow},
+    rows::{LapsedRow, MomentRow},
 };
 use crate::{
     domain::timestamp::Timestamp,
@@ -23,30 +24,24 @@ const MOST_PROVED: usize = 50_000;
 
 /// A moment of the database.
 pub(super) struct Moment {
-    /// Another one after every change of a stamp; random, so that none comes back.
-    pub(super) version: i64,
+    /// Another one after every change of a stamp. It does not come back on a connection. None if the database cannot tell just now.
+    pub(super) version: Option<i64>,
     /// The time by the database's clock.
     pub(super) now: Timestamp,
 }
 
-/// The moment, if the database tells one.
-pub(super) async fn moment<DB: Dialect>(line: &mut impl Line<DB>) -> Result<Option<Moment>, StoreError> {
-    match DB::MOMENT {
-        Some(text) => sql::<DB>(text).optional::<MomentRow>(line).await,
-        None => Ok(None),
-    }
-}
-
-/// What was proved.
+/// What was proved on a connection.
 pub(super) struct Proofs {
-    /// The moment when it was, if the database tells one.
+    /// The moment when it was, if the database told one.
     version: Option<i64>,
+    /// Whether it was still the same when the database told it last.
+    quiet: bool,
     proved: HashSet<Premise>,
 }
 
 impl Proofs {
     pub(super) fn new() -> Self {
-        Self { version: None, proved: HashSet::new() }
+        Self { version: None, quiet: false, proved: HashSet::new() }
     }
 
     /// When what is proved was.
@@ -60,33 +55,49 @@ impl Proofs {
     }
 
     /// Takes note of the moment. If something may have changed since the last one, nothing is proved any more.
-    pub(super) fn stand_at(&mut self, moment: Option<&Moment>) {
-        let version = moment.map(|moment| moment.version);
-        if version.is_none() || version != self.version || self.proved.len() > MOST_PROVED {
+    fn stand_at(&mut self, version: Option<i64>) {
+        self.quiet = version.is_some() && version == self.version;
+        if !self.quiet || self.proved.len() > MOST_PROVED {
             self.proved.clear();
         }
         self.version = version;
     }
 
-    /// Asks which of these do not hold, and keeps the others in mind if the moment is known.
+    /// Asks for the moment, takes note of it, and tells the time by the database's clock.
+    pub(super) async fn look<DB: Dialect>(&mut self, line: &mut impl Line<DB>) -> Result<Timestamp, StoreError> {
+        let moment = sql::<DB>(DB::MOMENT).optional::<MomentRow>(line).await?;
+        let moment = moment.ok_or_else(silent)?;
+        self.stand_at(moment.version);
+        Ok(moment.now)
+    }
+
+    /// Asks which of these do not hold, takes note of the moment, and keeps the others in mind.
     pub(super) async fn prove<DB: Dialect>(
         &mut self,
         line: &mut impl Line<DB>,
         premises: HashSet<Premise>,
     ) -> Result<Lapsed, StoreError> {
-        let lapsed = Lapsed::of::<DB>(line, premises.iter().copied().collect()).await?;
-        if self.version.is_some() {
-            self.proved.extend(premises.into_iter().filter(|premise| !lapsed.0.contains(premise)));
+        let all: Vec<_> = premises.iter().copied().collect();
+        let mut lapsed = HashSet::new();
+        for (number, premises) in all.chunks(MOST_ROWS).enumerate() {
+            let told = DB::lapsed(premises).all::<LapsedRow>(line).await?;
+            let (moment, _) = told.first().ok_or_else(silent)?;
+            // The first one's: what changes in between makes the next moment another one.
+            if number == 0 {
+                self.stand_at(moment.version);
+            }
+            lapsed.extend(told.into_iter().filter_map(|(_, premise)| premise));
         }
-        Ok(lapsed)
+        if self.version.is_some() {
+            self.proved.extend(premises.into_iter().filter(|premise| !lapsed.contains(premise)));
+        }
+        Ok(Lapsed(lapsed))
     }
+}
 
-    /// Whether all of these are proved and in time.
-    pub(super) fn cover(&self, premises: &[Premise], moment: &Moment) -> bool {
-        premises
-            .iter()
-            .all(|premise| self.proved.contains(premise) && premise.until.is_none_or(|until| moment.now < until))
-    }
+/// A row comes in any case. If none did, nothing would have been proved.
+fn silent() -> StoreError {
+    StoreError::Refused("the database did not tell the moment".into())
 }
 
 /// Which premises hold no longer.
@@ -96,14 +107,6 @@ impl Lapsed {
     /// For premises that are proved in another way.
     pub(super) fn none() -> Self {
         Self(HashSet::new())
-    }
-
-    async fn of<DB: Dialect>(line: &mut impl Line<DB>, premises: Vec<Premise>) -> Result<Self, StoreError> {
-        let mut lapsed = HashSet::new();
-        for premises in premises.chunks(MOST_ROWS) {
-            lapsed.extend(DB::lapsed(premises).all::<StampRow>(line).await?);
-        }
-        Ok(Self(lapsed))
     }
 
     /// Whether none of these is among them.
@@ -133,19 +136,24 @@ impl<DB: Dialect> Prover for SqlProver<DB> {
         if line.is_pooled() {
             line::run(&mut line, DB::BEGIN).await?;
         }
-        // Before the proofs: what changes in between makes the next moment another one.
-        let moment = moment::<DB>(&mut line).await?;
-        self.proofs.stand_at(moment.as_ref());
-        let unproved = self.proofs.unproved(cases.iter().flat_map(|premises| premises.iter()));
+        if line.is_new() || line.is_pooled() {
+            self.proofs = Proofs::new();
+        }
+        let premises = cases.iter().flat_map(|premises| premises.iter());
+        // Where something changes all the time, the proof itself tells the moment at no cost.
+        let unproved = if self.proofs.quiet {
+            let now = self.proofs.look::<DB>(&mut line).await?;
+            let mut unproved = self.proofs.unproved(premises.clone());
+            unproved.extend(premises.filter(|premise| premise.until.is_some_and(|until| until <= now)));
+            unproved
+        } else {
+            premises.copied().collect()
+        };
         let lapsed = self.proofs.prove::<DB>(&mut line, unproved).await?;
         if line.is_pooled() {
             line::commit(&mut line).await?;
         }
         self.connection.keep(line);
-        let holds = |premises: &&[Premise]| match &moment {
-            Some(moment) => self.proofs.cover(premises, moment),
-            None => lapsed.spares(premises),
-        };
-        Ok(cases.iter().map(holds).collect())
+        Ok(cases.iter().map(|premises| lapsed.spares(premises)).collect())
     }
 }

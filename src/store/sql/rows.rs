@@ -109,7 +109,7 @@ impl Record for CheckpointRow {
 
 #[derive(FromRow)]
 pub(super) struct MomentRow {
-    version: i64,
+    version: Option<i64>,
     now: Timestamp,
 }
 
@@ -331,13 +331,11 @@ impl Record for FoundTokenRow {
     }
 }
 
-/// A subject with its stamp, and with the end of its time, where somebody has said one.
+/// A subject with its stamp.
 #[derive(FromRow)]
 pub(super) struct StampRow {
     id: Uuid,
     stamp: Uuid,
-    #[sqlx(default)]
-    until: Option<Timestamp>,
 }
 
 impl Record for StampRow {
@@ -345,7 +343,31 @@ impl Record for StampRow {
     const TABLE: &'static str = "stamps";
 
     fn into_domain(self) -> Result<Premise, &'static str> {
-        Ok(Premise { subject: self.id, stamp: Stamp(self.stamp), until: self.until })
+        Ok(Premise { subject: self.id, stamp: Stamp(self.stamp), until: None })
+    }
+}
+
+/// A premise that holds no longer, or none, and the moment.
+#[derive(FromRow)]
+pub(super) struct LapsedRow {
+    #[sqlx(flatten)]
+    moment: MomentRow,
+    id: Option<Uuid>,
+    stamp: Option<Uuid>,
+    until: Option<Timestamp>,
+}
+
+impl Record for LapsedRow {
+    type Domain = (Moment, Option<Premise>);
+    const TABLE: &'static str = "stamps";
+
+    fn into_domain(self) -> Result<Self::Domain, &'static str> {
+        let lapsed = match (self.id, self.stamp) {
+            (Some(subject), Some(stamp)) => Some(Premise { subject, stamp: Stamp(stamp), until: self.until }),
+            (None, None) => None,
+            _ => return Err("stamp"),
+        };
+        Ok((self.moment.into_domain()?, lapsed))
     }
 }
 

@@ -37,7 +37,24 @@ macro_rules! lapsed {
     };
 }
 
-const LAPSED: &str = lapsed!("p.subject as id, p.stamp, p.until", "$1, $2, $3");
+/// Which moment it is: the number of the next transaction, if all others have ended. As long as it is the same, nobody has committed
+/// anything. It stands for what the same statement sees.
+macro_rules! version {
+    () => {
+        "case when pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot()) \
+         then cast(cast(pg_snapshot_xmax(pg_current_snapshot()) as text) as bigint) end"
+    };
+}
+
+pub(super) const MOMENT: &str = concat!("select ", version!(), " as version, now from database_clock");
+
+const LAPSED: &str = concat!(
+    "select m.version, m.now, l.id, l.stamp, l.until from (select ",
+    version!(),
+    " as version, now from database_clock) m left join (",
+    lapsed!("p.subject as id, p.stamp, p.until", "$1, $2, $3"),
+    ") l on true"
+);
 
 /// One statement, so that nobody waits for two messages while the numbers are taken.
 const RECORD: &str = concat!(

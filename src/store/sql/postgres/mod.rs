@@ -69,7 +69,9 @@ impl Dialect for Postgres {
     const FILING: Option<&'static Filing> = None;
     const FILE_ALL: Option<&'static str> = None;
     const ADDING: Adding = Adding::HOLDING;
-    const MOMENT: Option<&'static str> = None;
+    const MOMENT: &'static str = batches::MOMENT;
+    // Each commit would make it another one, so all who write would wait for one another.
+    const GUARDED_BY_MOMENT: bool = false;
     const LIMIT: Option<&'static str> =
         Some("set statement_timeout = 2000; set lock_timeout = 1800; set idle_in_transaction_session_timeout = 1000");
 

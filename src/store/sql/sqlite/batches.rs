@@ -22,8 +22,10 @@ use std::{iter::repeat, sync::LazyLock};
 
 pub(super) static LAPSED: LazyLock<Texts> = LazyLock::new(|| {
     let head = "with premise (subject, stamp, until) as (values ";
-    let tail = ") select p.subject as id, p.stamp, p.until from premise p cross join database_clock clock \
-                left join stamps s on s.subject = p.subject where s.stamp is null or s.stamp <> p.stamp or p.until <= clock.now";
+    let tail = ") select m.version, clock.now, l.id, l.stamp, l.until from database_clock clock left join stamps_moment m \
+                left join (select p.subject as id, p.stamp, p.until from premise p cross join database_clock clock \
+                left join stamps s on s.subject = p.subject \
+                where s.stamp is null or s.stamp <> p.stamp or p.until <= clock.now) l";
     Texts::new(head, 3, tail)
 });
 
