@@ -1,6 +1,9 @@
 //! Adding credentials: those that come while others are being added are added together, in one transaction.
 
-use super::queue::{Gathered, Queue, Unanswered, in_a_thread};
+use super::{
+    queue::{Gathered, Queue, Unanswered},
+    threads::in_a_thread,
+};
 use crate::{
     crypto::envelope::Sealed,
     domain::{

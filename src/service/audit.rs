@@ -5,7 +5,8 @@
 
 use super::{
     Error, Service,
-    queue::{Gathered, Queue, in_a_thread, tell},
+    queue::{Gathered, Queue, tell},
+    threads::apart,
     usage::Usage,
 };
 use crate::{
@@ -29,7 +30,7 @@ impl AuditQueue {
     /// Starts the one task that writes. It ends when every queue is gone and all that was in them is written.
     pub(super) fn start(log: Box<dyn AuditLog>, usage: Usage) -> (Self, JoinHandle<()>) {
         let (queue, gathered) = Queue::new();
-        (Self(queue), in_a_thread(|| write(log, usage, gathered)))
+        (Self(queue), apart(|| write(log, usage, gathered)))
     }
 
     /// Returns when the event is durable.

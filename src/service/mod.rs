@@ -25,6 +25,7 @@ mod schedule;
 mod scopes;
 mod start;
 mod status;
+mod threads;
 mod tokens;
 mod turns;
 mod upkeep;

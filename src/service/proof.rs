@@ -4,7 +4,8 @@
 
 use super::{
     Error,
-    queue::{Gathered, Queue, in_a_thread},
+    queue::{Gathered, Queue},
+    threads::apart,
 };
 use crate::store::{Premise, Prover, StoreError};
 
@@ -15,7 +16,7 @@ impl ProofQueue {
     /// Starts the one task that asks. It ends when the queue is gone.
     pub(super) fn start(prover: Box<dyn Prover>) -> Self {
         let (queue, gathered) = Queue::new();
-        in_a_thread(|| prove(prover, gathered));
+        apart(|| prove(prover, gathered));
         Self(queue)
     }
 

@@ -12,9 +12,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    runtime::Handle,
     sync::{mpsc, oneshot},
-    task::{JoinHandle, spawn_blocking},
     time::timeout,
 };
 
@@ -136,12 +134,6 @@ pub(super) fn tell<A>(waiting: Waiting<A>, answers: Option<Vec<A>>) {
     for (waiting, answer) in waiting.into_iter().zip(answers.into_iter().flatten()) {
         let _ = waiting.send(answer);
     }
-}
-
-/// Runs a task in a thread of its own. Who waits for a database all the time is woken there at half the cost.
-pub(super) fn in_a_thread<F: Future<Output = ()>>(task: impl FnOnce() -> F + Send + 'static) -> JoinHandle<()> {
-    let runtime = Handle::current();
-    spawn_blocking(move || runtime.block_on(task()))
 }
 
 #[cfg(test)]
