@@ -5,7 +5,7 @@
 use super::{
     Error,
     queue::{Gathered, Queue},
-    threads::apart,
+    threads::{apart, give_way},
 };
 use crate::store::{Premise, Prover, StoreError};
 
@@ -16,7 +16,10 @@ impl ProofQueue {
     /// Starts the one task that asks. It ends when the queue is gone.
     pub(super) fn start(prover: Box<dyn Prover>) -> Self {
         let (queue, gathered) = Queue::new();
-        apart(|| prove(prover, gathered));
+        apart(|| {
+            give_way();
+            prove(prover, gathered)
+        });
         Self(queue)
     }
 

@@ -11,25 +11,22 @@ pub(super) fn in_a_thread<F: Future<Output = ()>>(task: impl FnOnce() -> F + Sen
     spawn_blocking(move || runtime.block_on(task()))
 }
 
-/// The same for one who answers many at once, on a connection that nobody else uses. He hears of it himself, and not from the thread that
-/// listens for all; and he takes the processor from nobody, since those whom he would stop are about to ask him, too. What he spawns
+/// The same for one whose connection nobody else uses: he hears of it himself, and not from the thread that listens for all. What he spawns
 /// ends with him.
 pub(super) fn apart<F: Future<Output = ()>>(task: impl FnOnce() -> F + Send + 'static) -> JoinHandle<()> {
     let shared = Handle::current();
-    spawn_blocking(move || {
-        give_way();
-        match Builder::new_current_thread().enable_all().build() {
-            Ok(own) => own.block_on(task()),
-            // There are no more file descriptors. It goes the slower way then.
-            Err(_) => shared.block_on(task()),
-        }
+    spawn_blocking(move || match Builder::new_current_thread().enable_all().build() {
+        Ok(own) => own.block_on(task()),
+        // There are no more file descriptors. It goes the slower way then.
+        Err(_) => shared.block_on(task()),
     })
 }
 
-/// From here on this thread does not preempt others when it is woken (`SCHED_BATCH`, sched(7)). Where that is not allowed, batches
-/// are smaller and nothing else is different.
+/// From here on this thread does not preempt others when it is woken (`SCHED_BATCH`, sched(7)). For one who answers many at once, and
+/// briefly: those whom he would stop are about to ask him, too. Where it is not allowed, batches are smaller and nothing else is
+/// different.
 #[cfg(target_os = "linux")]
-fn give_way() {
+pub(super) fn give_way() {
     use thread_priority::{
         NormalThreadSchedulePolicy::Batch, ThreadPriority::Os, ThreadPriorityOsValue, ThreadSchedulePolicy::Normal,
         set_thread_priority_and_policy, thread_native_id,
@@ -39,4 +36,4 @@ fn give_way() {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_way() {}
+pub(super) fn give_way() {}
