@@ -121,3 +121,15 @@ mod on_postgres {
 mod on_sqlite {
     contract!(crate::store_contract::bench::sqlite);
 }
+
+mod on_a_postgres_of_its_own {
+    use super::{bench, premises};
+    use crate::support::postgres::Cluster;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_proved_while_others_are_under_way_is_not_proved_after_them() {
+        let cluster = Cluster::private();
+        let bench = bench::postgres_on(&cluster).await;
+        premises::what_is_proved_while_others_are_under_way_is_not_proved_after_them(bench).await;
+    }
+}

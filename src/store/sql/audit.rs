@@ -6,7 +6,7 @@ use super::{
     dialect::{Dialect, Statement},
     line::{self, Line},
     own::{OwnConnection, OwnLine},
-    premises::{Lapsed, Proofs},
+    premises::{Lapsed, Proofs, Version},
     turn,
 };
 use crate::{
@@ -28,10 +28,10 @@ pub(super) use event_columns;
 
 /// What must still be so in the moment in which events are written.
 pub(super) enum Guard {
-    /// For a database that tells moments: it is still the one when their premises were proved, and none of these has ended.
+    /// For a database that looks at the moment: it is still the one when their premises were proved, and none of these has ended.
     Moment {
         /// The moment's.
-        version: i64,
+        version: Version,
         /// The first end of a premise.
         until: Option<Timestamp>,
     },
@@ -142,6 +142,7 @@ impl<DB: Dialect> SqlAuditLog<DB> {
         let _turn = turn(&self.turn, line.parts().1).await?;
         line::run(line, DB::BEGIN).await?;
         if DB::GUARDED_BY_MOMENT {
+            // For those, too, that rest on nothing: the next ones are written at once.
             self.proofs.look::<DB>(line).await?;
         }
         let all = events.iter().flat_map(|event| event.premises.iter().copied()).collect();

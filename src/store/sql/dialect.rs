@@ -132,8 +132,8 @@ pub(super) trait Dialect:
     /// Limits how long statements take on a connection that is used without transactions, if the database can wait for others.
     const LIMIT: Option<&'static str>;
 
-    /// Finds out which of these premises hold no longer, and the moment: a row for each, or one without any. There is one at least, and [`MOST_ROWS`](super::MOST_ROWS) at most; so it is with
-    /// the others.
+    /// Finds out which of these premises hold no longer, and the moment's version: a row for each, or one without any. There is one
+    /// premise at least, and [`MOST_ROWS`](super::MOST_ROWS) at most; so it is with the others.
     fn lapsed(premises: &[Premise]) -> Statement<Self>;
 
     /// Takes numbers for these events and writes them, if what is guarded holds: the last thing of a transaction, or one by itself.

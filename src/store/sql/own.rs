@@ -27,13 +27,11 @@ impl<DB: Dialect> OwnConnection<DB> {
         if self.closed {
             return Err(store_error::<DB>(&sqlx::Error::PoolClosed));
         }
-        let kept = self.connection.take();
-        let new = kept.is_none();
-        let connection = match kept {
+        let connection = match self.connection.take() {
             Some(connection) => connection,
             None => in_time(deadline, self.connect()).await.map_err(|error| store_error::<DB>(&error))?,
         };
-        Ok(OwnLine { connection, deadline, pooled: self.pooled, new, fault: None })
+        Ok(OwnLine { connection, deadline, pooled: self.pooled, fault: None })
     }
 
     async fn connect(&mut self) -> Result<DB::Connection, sqlx::Error> {
@@ -61,15 +59,7 @@ pub(super) struct OwnLine<DB: Dialect> {
     connection: DB::Connection,
     deadline: Instant,
     pooled: bool,
-    new: bool,
     fault: Option<Fault>,
-}
-
-impl<DB: Dialect> OwnLine<DB> {
-    /// Whether it was connected for this use: what the database said before may have been said by another one.
-    pub(super) fn is_new(&self) -> bool {
-        self.new
-    }
 }
 
 impl<DB: Dialect> Line<DB> for OwnLine<DB> {

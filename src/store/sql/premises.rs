@@ -22,30 +22,37 @@ use tokio::time::Instant;
 /// How many proved premises are kept in mind.
 const MOST_PROVED: usize = 50_000;
 
+/// What stands for the state of all stamps. It never comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    /// Another one after every change.
+    pub(super) number: i64,
+    /// Since when the server runs that counts, where one does: after another start, or on another one, a count would come again.
+    pub(super) since: Option<Timestamp>,
+}
+
 /// A moment of the database.
 pub(super) struct Moment {
-    /// Another one after every change of a stamp. It does not come back on a connection. None if the database cannot tell just now.
-    pub(super) version: Option<i64>,
+    /// None if the database cannot tell just now.
+    pub(super) version: Option<Version>,
     /// The time by the database's clock.
     pub(super) now: Timestamp,
 }
 
-/// What was proved on a connection.
+/// What was proved.
 pub(super) struct Proofs {
     /// The moment when it was, if the database told one.
-    version: Option<i64>,
-    /// Whether it was still the same when the database told it last.
-    quiet: bool,
+    version: Option<Version>,
     proved: HashSet<Premise>,
 }
 
 impl Proofs {
     pub(super) fn new() -> Self {
-        Self { version: None, quiet: false, proved: HashSet::new() }
+        Self { version: None, proved: HashSet::new() }
     }
 
     /// When what is proved was.
-    pub(super) fn version(&self) -> Option<i64> {
+    pub(super) fn version(&self) -> Option<Version> {
         self.version
     }
 
@@ -55,9 +62,8 @@ impl Proofs {
     }
 
     /// Takes note of the moment. If something may have changed since the last one, nothing is proved any more.
-    fn stand_at(&mut self, version: Option<i64>) {
-        self.quiet = version.is_some() && version == self.version;
-        if !self.quiet || self.proved.len() > MOST_PROVED {
+    fn stand_at(&mut self, version: Option<Version>) {
+        if version.is_none() || version != self.version || self.proved.len() > MOST_PROVED {
             self.proved.clear();
         }
         self.version = version;
@@ -81,10 +87,10 @@ impl Proofs {
         let mut lapsed = HashSet::new();
         for (number, premises) in all.chunks(MOST_ROWS).enumerate() {
             let told = DB::lapsed(premises).all::<LapsedRow>(line).await?;
-            let (moment, _) = told.first().ok_or_else(silent)?;
+            let (version, _) = told.first().ok_or_else(silent)?;
             // The first one's: what changes in between makes the next moment another one.
             if number == 0 {
-                self.stand_at(moment.version);
+                self.stand_at(*version);
             }
             lapsed.extend(told.into_iter().filter_map(|(_, premise)| premise));
         }
@@ -119,11 +125,13 @@ impl Lapsed {
 pub(super) struct SqlProver<DB: Dialect> {
     connection: OwnConnection<DB>,
     proofs: Proofs,
+    /// Whether the last batch met the same moment as the one before.
+    quiet: bool,
 }
 
 impl<DB: Dialect> SqlProver<DB> {
     pub(super) fn new(connection: OwnConnection<DB>) -> Self {
-        Self { connection, proofs: Proofs::new() }
+        Self { connection, proofs: Proofs::new(), quiet: false }
     }
 }
 
@@ -136,13 +144,13 @@ impl<DB: Dialect> Prover for SqlProver<DB> {
         if line.is_pooled() {
             line::run(&mut line, DB::BEGIN).await?;
         }
-        if line.is_new() || line.is_pooled() {
-            self.proofs = Proofs::new();
-        }
         let premises = cases.iter().flat_map(|premises| premises.iter());
-        // Where something changes all the time, the proof itself tells the moment at no cost.
-        let unproved = if self.proofs.quiet {
+        let before = self.proofs.version();
+        let mut first = None;
+        // Where something changes between any two batches, this would be asked in vain. The proof tells the moment, too.
+        let unproved = if self.quiet {
             let now = self.proofs.look::<DB>(&mut line).await?;
+            first = Some(self.proofs.version());
             let mut unproved = self.proofs.unproved(premises.clone());
             unproved.extend(premises.filter(|premise| premise.until.is_some_and(|until| until <= now)));
             unproved
@@ -150,6 +158,8 @@ impl<DB: Dialect> Prover for SqlProver<DB> {
             premises.copied().collect()
         };
         let lapsed = self.proofs.prove::<DB>(&mut line, unproved).await?;
+        let first = first.unwrap_or(self.proofs.version());
+        self.quiet = first.is_some() && first == before;
         if line.is_pooled() {
             line::commit(&mut line).await?;
         }

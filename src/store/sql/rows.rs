@@ -13,7 +13,10 @@ pub(super) use log::{ClockRow, PruningRow, Unfiled, UnfiledRow};
 
 use check::CheckRow;
 
-use super::{columns::Ids, premises::Moment};
+use super::{
+    columns::Ids,
+    premises::{Moment, Version},
+};
 use crate::{
     crypto::{data_key::TokenMac, envelope::Sealed},
     domain::{
@@ -108,8 +111,21 @@ impl Record for CheckpointRow {
 }
 
 #[derive(FromRow)]
-pub(super) struct MomentRow {
+struct VersionRow {
     version: Option<i64>,
+    since: Option<Timestamp>,
+}
+
+impl VersionRow {
+    fn into_version(self) -> Option<Version> {
+        self.version.map(|number| Version { number, since: self.since })
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct MomentRow {
+    #[sqlx(flatten)]
+    version: VersionRow,
     now: Timestamp,
 }
 
@@ -118,7 +134,7 @@ impl Record for MomentRow {
     const TABLE: &'static str = "database_clock";
 
     fn into_domain(self) -> Result<Moment, &'static str> {
-        Ok(Moment { version: self.version, now: self.now })
+        Ok(Moment { version: self.version.into_version(), now: self.now })
     }
 }
 
@@ -347,18 +363,18 @@ impl Record for StampRow {
     }
 }
 
-/// A premise that holds no longer, or none, and the moment.
+/// A premise that holds no longer, or none, and the moment's version.
 #[derive(FromRow)]
 pub(super) struct LapsedRow {
     #[sqlx(flatten)]
-    moment: MomentRow,
+    version: VersionRow,
     id: Option<Uuid>,
     stamp: Option<Uuid>,
     until: Option<Timestamp>,
 }
 
 impl Record for LapsedRow {
-    type Domain = (Moment, Option<Premise>);
+    type Domain = (Option<Version>, Option<Premise>);
     const TABLE: &'static str = "stamps";
 
     fn into_domain(self) -> Result<Self::Domain, &'static str> {
@@ -367,7 +383,7 @@ impl Record for LapsedRow {
             (None, None) => None,
             _ => return Err("stamp"),
         };
-        Ok((self.moment.into_domain()?, lapsed))
+        Ok((self.version.into_version(), lapsed))
     }
 }
 

@@ -64,7 +64,7 @@ impl Dialect for Sqlite {
     const FILING: Option<&'static Filing> = Some(&Filing::LATER);
     const FILE_ALL: Option<&'static str> = Some(FILE_ALL);
     const ADDING: Adding = Adding::AT_ONCE;
-    const MOMENT: &'static str = "select version, now from database_clock left join stamps_moment";
+    const MOMENT: &'static str = "select version, null as since, now from database_clock left join stamps_moment";
     const GUARDED_BY_MOMENT: bool = true;
     const LIMIT: Option<&'static str> = None;
 

@@ -101,7 +101,12 @@ impl BackDoor for SqliteBackDoor {
 
 /// A bench on PostgreSQL, in a database of its own.
 pub async fn postgres() -> Bench {
-    let database = Cluster::shared().database();
+    postgres_on(Cluster::shared()).await
+}
+
+/// A bench on that server.
+pub async fn postgres_on(cluster: &Cluster) -> Bench {
+    let database = cluster.database();
     Bench::new(postgres_store(&database.url).await, Box::new(PostgresBackDoor(database))).await
 }
 

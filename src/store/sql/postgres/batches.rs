@@ -37,21 +37,23 @@ macro_rules! lapsed {
     };
 }
 
-/// Which moment it is: the number of the next transaction, if all others have ended. As long as it is the same, nobody has committed
-/// anything. It stands for what the same statement sees.
+/// The version of the moment, as the statement sees it: with nothing under way among the transactions that it knows of, the number
+/// of those which have ended. Whatever commits to a table of PostgreSQL's own kind has a number, and makes it another one.
 macro_rules! version {
     () => {
         "case when pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot()) \
-         then cast(cast(pg_snapshot_xmax(pg_current_snapshot()) as text) as bigint) end"
+         and (select am.amname from pg_class c join pg_am am on am.oid = c.relam where c.oid = cast('stamps' as regclass)) = 'heap' \
+         then cast(cast(pg_snapshot_xmax(pg_current_snapshot()) as text) as bigint) end as version, \
+         pg_postmaster_start_time() as since"
     };
 }
 
-pub(super) const MOMENT: &str = concat!("select ", version!(), " as version, now from database_clock");
+pub(super) const MOMENT: &str = concat!("select ", version!(), ", now from database_clock");
 
 const LAPSED: &str = concat!(
-    "select m.version, m.now, l.id, l.stamp, l.until from (select ",
+    "select m.version, m.since, l.id, l.stamp, l.until from (select ",
     version!(),
-    " as version, now from database_clock) m left join (",
+    ") m left join (",
     lapsed!("p.subject as id, p.stamp, p.until", "$1, $2, $3"),
     ") l on true"
 );

@@ -22,7 +22,7 @@ use std::{iter::repeat, sync::LazyLock};
 
 pub(super) static LAPSED: LazyLock<Texts> = LazyLock::new(|| {
     let head = "with premise (subject, stamp, until) as (values ";
-    let tail = ") select m.version, clock.now, l.id, l.stamp, l.until from database_clock clock left join stamps_moment m \
+    let tail = ") select m.version, null as since, l.id, l.stamp, l.until from (select 1) left join stamps_moment m \
                 left join (select p.subject as id, p.stamp, p.until from premise p cross join database_clock clock \
                 left join stamps s on s.subject = p.subject \
                 where s.stamp is null or s.stamp <> p.stamp or p.until <= clock.now) l";
@@ -82,7 +82,7 @@ pub(super) fn lapsed(premises: &[Premise]) -> Statement<Sqlite> {
 pub(super) fn record(guard: Option<&Guard>, events: &[&AuditEvent]) -> Statement<Sqlite> {
     let (rows, text) = RECORD.at_least(events.len());
     let (version, until) = match guard {
-        Some(Guard::Moment { version, until }) => (Some(*version), *until),
+        Some(Guard::Moment { version, until }) => (Some(version.number), *until),
         Some(Guard::Premises(_)) | None => (None, None),
     };
     let statement = sql(text).bind(version).bind(until);
