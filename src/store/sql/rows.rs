@@ -6,17 +6,16 @@
 mod check;
 mod keys;
 mod log;
+mod premises;
 
 pub(super) use check::DueRow;
 pub(super) use keys::{DataKeyRow, DatabaseStatusRow, DeploymentRow, MasterKeyRow, ReplicaRow};
 pub(super) use log::{ClockRow, PruningRow, Unfiled, UnfiledRow};
+pub(super) use premises::{LapsedRow, MomentRow, StampRow};
 
 use check::CheckRow;
 
-use super::{
-    columns::Ids,
-    premises::{Moment, Version},
-};
+use super::columns::Ids;
 use crate::{
     crypto::{data_key::TokenMac, envelope::Sealed},
     domain::{
@@ -28,7 +27,7 @@ use crate::{
         timestamp::Timestamp,
         token::Token,
     },
-    store::{Corrupt, DataKeyRecord, FoundToken, Premise, SealedCredential, SealedPassword, Stamp},
+    store::{Corrupt, DataKeyRecord, FoundToken, SealedCredential, SealedPassword, Stamp},
 };
 use sqlx::FromRow;
 use std::str::FromStr;
@@ -107,34 +106,6 @@ impl Record for CheckpointRow {
     fn into_domain(self) -> Result<u64, &'static str> {
         // A busy one may have moved everything, and the log goes on all the same.
         u64::try_from((self.log - self.checkpointed).max(self.busy)).map_err(|_| "log")
-    }
-}
-
-#[derive(FromRow)]
-struct VersionRow {
-    version: Option<i64>,
-    since: Option<Timestamp>,
-}
-
-impl VersionRow {
-    fn into_version(self) -> Option<Version> {
-        self.version.map(|number| Version { number, since: self.since })
-    }
-}
-
-#[derive(FromRow)]
-pub(super) struct MomentRow {
-    #[sqlx(flatten)]
-    version: VersionRow,
-    now: Timestamp,
-}
-
-impl Record for MomentRow {
-    type Domain = Moment;
-    const TABLE: &'static str = "database_clock";
-
-    fn into_domain(self) -> Result<Moment, &'static str> {
-        Ok(Moment { version: self.version.into_version(), now: self.now })
     }
 }
 
@@ -344,46 +315,6 @@ impl Record for FoundTokenRow {
             expired: self.expired,
             stamp: self.stamp.map(Stamp),
         })
-    }
-}
-
-/// A subject with its stamp.
-#[derive(FromRow)]
-pub(super) struct StampRow {
-    id: Uuid,
-    stamp: Uuid,
-}
-
-impl Record for StampRow {
-    type Domain = Premise;
-    const TABLE: &'static str = "stamps";
-
-    fn into_domain(self) -> Result<Premise, &'static str> {
-        Ok(Premise { subject: self.id, stamp: Stamp(self.stamp), until: None })
-    }
-}
-
-/// A premise that holds no longer, or none, and the moment's version.
-#[derive(FromRow)]
-pub(super) struct LapsedRow {
-    #[sqlx(flatten)]
-    version: VersionRow,
-    id: Option<Uuid>,
-    stamp: Option<Uuid>,
-    until: Option<Timestamp>,
-}
-
-impl Record for LapsedRow {
-    type Domain = (Option<Version>, Option<Premise>);
-    const TABLE: &'static str = "stamps";
-
-    fn into_domain(self) -> Result<Self::Domain, &'static str> {
-        let lapsed = match (self.id, self.stamp) {
-            (Some(subject), Some(stamp)) => Some(Premise { subject, stamp: Stamp(stamp), until: self.until }),
-            (None, None) => None,
-            _ => return Err("stamp"),
-        };
-        Ok((self.version.into_version(), lapsed))
     }
 }
 
